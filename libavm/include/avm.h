@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libavm: watch what the virtual machines of a Xen host do, and give each
+ * what it needs.
+ *
+ * The loop, as an agent calls it:
+ *
+ *     avm_sample_read()      each sample_ms: counters of every domain
+ *     avm_observe()          monitor and evaluate: what did each domain do?
+ *     avm_plan()             each decide_ms: decide, resolve, reallocate, next
+ *     avm_apply(), avm_verify(), avm_applied()
+ *                            for each change that is READY (journal it first)
+ *     avm_renewals()         each sample_ms: leases that need renewing
+ *
+ * Everything between a sample and a plan is pure: no clock, no I/O, integers
+ * only. The same samples, needs and times give the same plans.
+ *
+ * Conventions
+ *   Functions return 0, or -1 with errno set, unless they say otherwise.
+ *   Times are CLOCK_MONOTONIC. Units stand in the names; _permille of CPU time
+ *   is of one pCPU (a domain with two busy vCPUs has 2000); _bps is bytes (not
+ *   bits) per second. Domains are known by UUID: a domid may be reused.
+ *   What begins with untrusted_ was written by someone else than the host's
+ *   administrator: print it escaped, never act on it.
+ *   Handles and states are used by one thread at a time, and not after fork.
+ */
+#ifndef AVM_H
+#define AVM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct xentoollog_logger;
+
+/* ------------------------------------------------------------------------ */
+/* Words                                                                    */
+
+enum avm_class {
+    AVM_CLASS_UNKNOWN,       /* not enough data, or nothing fits            */
+    AVM_CLASS_IDLE,
+    AVM_CLASS_CPU,
+    AVM_CLASS_NET,
+    AVM_CLASS_DISK,
+    AVM_CLASS_MIXED,
+    AVM_CLASS_TIME_CRITICAL, /* wakes often, works briefly, needs the CPU soon */
+    AVM_NR_CLASSES,
+};
+
+enum avm_role {
+    AVM_ROLE_NORMAL,         /* what a domain without a need has            */
+    AVM_ROLE_BACKGROUND,
+    AVM_ROLE_INTERACTIVE,
+    AVM_ROLE_TIME_CRITICAL,
+    AVM_NR_ROLES,
+};
+
+enum avm_mode {
+    AVM_MODE_INHERIT,        /* domain: as the host                         */
+    AVM_MODE_OBSERVE,
+    AVM_MODE_ADVISE,
+    AVM_MODE_AUTO,
+    AVM_NR_MODES,
+};
+
+enum avm_knob {
+    AVM_KNOB_WEIGHT,         /* 1 .. 65535                                  */
+    AVM_KNOB_CAP,            /* percent of one pCPU, 0: none                */
+    AVM_KNOB_AFFINITY,       /* hard affinity of all vCPUs: bit n = pCPU n,
+                                pCPU 0 .. 63 only                           */
+    AVM_KNOB_URGENCY,        /* enum avm_urgency                            */
+    AVM_NR_KNOBS,
+};
+
+/* The values are those of the hypervisor (sched_activity/abi/activity.h). */
+enum avm_urgency {
+    AVM_URGENCY_NORMAL,
+    AVM_URGENCY_BACKGROUND,
+    AVM_URGENCY_INTERACTIVE,
+    AVM_URGENCY_CRITICAL,
+    AVM_NR_URGENCIES,
+};
+
+enum avm_change_state {
+    AVM_CHANGE_READY,        /* may be applied now                          */
+    AVM_CHANGE_HOLD,         /* verdict has not held long enough yet        */
+    AVM_CHANGE_COOLDOWN,     /* this domain was changed a short while ago   */
+    AVM_CHANGE_BUDGET,       /* host-wide changes per minute are used up    */
+    AVM_CHANGE_WARMUP,       /* domain or agent is too new                  */
+    AVM_CHANGE_SMALL,        /* expected gain is below gain_min_permille    */
+    AVM_CHANGE_REFUSED,      /* conflicts with another domain, see reason   */
+    AVM_CHANGE_FOREIGN,      /* someone else set this knob: left alone      */
+    AVM_CHANGE_APPLIED,      /* after avm_applied(.., true)                 */
+    AVM_CHANGE_FAILED,       /* after avm_applied(.., false)                */
+    AVM_CHANGE_UNDONE,       /* for journals                                */
+    AVM_NR_CHANGE_STATES,
+};
+
+/* Resources a domain can wait for. */
+enum avm_resource { AVM_RES_CPU, AVM_RES_NET, AVM_RES_DISK, AVM_NR_RES };
+
+/*
+ * Word for a value ("time-critical", "weight", "credit2", ...); "?" for a
+ * value out of range. And back: the value, or -1 with EINVAL.
+ */
+const char *avm_class_name(enum avm_class c);
+const char *avm_role_name(enum avm_role r);
+const char *avm_mode_name(enum avm_mode m);
+const char *avm_knob_name(enum avm_knob k);
+const char *avm_urgency_name(enum avm_urgency u);
+const char *avm_change_state_name(enum avm_change_state s);
+const char *avm_scheduler_name(uint32_t sched_id);
+int avm_role_parse(const char *word);
+int avm_mode_parse(const char *word);
+int avm_knob_parse(const char *word);
+int avm_urgency_parse(const char *word);
+
+#define AVM_UUID_STR_LEN 37 /* 36 characters and NUL */
+
+struct avm_uuid { uint8_t b[16]; };
+
+/* Lower-case text with dashes. buf holds AVM_UUID_STR_LEN bytes; returns it. */
+const char *avm_uuid_str(const struct avm_uuid *u, char *buf);
+/* -1 with EINVAL unless it is exactly 8-4-4-4-12 hexadecimal digits. */
+int avm_uuid_parse(const char *s, struct avm_uuid *u);
+bool avm_uuid_equal(const struct avm_uuid *a, const struct avm_uuid *b);
+
+/* ------------------------------------------------------------------------ */
+/* Handle                                                                   */
+
+typedef struct avm_handle avm_handle;
+
+/*
+ * Opens the hypercall device and xenstore, and finds out which domctl and
+ * sysctl versions the hypervisor speaks.
+ * logger: may be NULL (stderr, from libxencall). flags: 0.
+ * Returns NULL with errno: ENOENT no Xen here, EACCES or EPERM not root,
+ * EPROTO no interface version in common, ENOMEM.
+ */
+avm_handle *avm_open(struct xentoollog_logger *logger, unsigned int flags);
+void avm_close(avm_handle *h); /* NULL is fine */
+
+/* One line about the last error of this handle, "" if there is none. */
+const char *avm_last_error(const avm_handle *h);
+
+#define AVM_CAN_WEIGHT   (1u << 0)
+#define AVM_CAN_CAP      (1u << 1)
+#define AVM_CAN_URGENCY  (1u << 2)  /* sched=activity only                  */
+#define AVM_CAN_AFFINITY (1u << 3)
+#define AVM_CAN_RECORDS  (1u << 4)  /* waiting time, wakes, events          */
+
+#define AVM_MAX_POOLS 16
+
+struct avm_pool {
+    uint32_t id;
+    uint32_t sched_id;      /* XEN_SCHEDULER_*: avm_scheduler_name()        */
+    uint32_t nr_pcpus;
+    uint32_t can;           /* AVM_CAN_*                                    */
+};
+
+struct avm_host {
+    uint32_t nr_pcpus;      /* of all pools                                 */
+    uint32_t nr_pools;      /* sources: XEN_SYSCTL_cpupool_op               */
+    struct avm_pool pool[AVM_MAX_POOLS];
+};
+
+struct avm_info {
+    uint32_t domctl_version, sysctl_version; /* found by probing            */
+    struct avm_host host;
+    bool has_xenstore;
+    /* "" or what cannot be done here and why, for people; lines end in \n  */
+    char limits[512];
+};
+
+/* EPERM, EACCES, EIO, or what the hypercall returned. */
+int avm_info(avm_handle *h, struct avm_info *info);
+
+/* ------------------------------------------------------------------------ */
+/* A sample: what was counted up to now                                     */
+
+/* Parameters of one domain. */
+struct avm_params {
+    uint32_t can;           /* AVM_CAN_*: which fields mean something       */
+    uint32_t weight;        /* 1 .. 65535, 256 is what a new domain gets    */
+    uint32_t cap_pct;       /* 0: none                                      */
+    uint32_t urgency;       /* enum avm_urgency                             */
+    uint32_t lease_ms;      /* urgency: what is left of it                  */
+    uint64_t affinity;      /* bit n = pCPU n; UINT64_MAX: any              */
+};
+
+#define AVM_HAVE_CPU     (1u << 0)  /* cpu_ns                               */
+#define AVM_HAVE_RECORDS (1u << 1)  /* runnable_ns .. latency               */
+#define AVM_HAVE_NET     (1u << 2)  /* at least one vif with a back-end here */
+#define AVM_HAVE_DISK    (1u << 3)  /* at least one vbd with a back-end here */
+
+#define AVM_LATENCY_BUCKETS 20
+
+/* Cumulative. A value that shrinks means the counter was reset. */
+struct avm_counters {
+    uint64_t cpu_ns;             /* getdomaininfo: all vCPUs                */
+    uint64_t running_ns, runnable_ns, blocked_ns; /* records: all vCPUs     */
+    uint64_t wakes, blocks, preemptions, yields, migrations, boosts;
+    uint64_t events_interdomain, events_virq, events_pirq, events_ipi;
+    uint64_t events_runnable;    /* found the vCPU waiting for a pCPU       */
+    uint64_t events_sent;
+    uint64_t latency[AVM_LATENCY_BUCKETS]; /* wake to run: [0] under 1 us,
+                                    [i] 2^(i-1) .. 2^i us, last: above.
+                                    Each wraps at 2^32                      */
+    /* Seen from the guest: dom0's rx is the guest's tx. sysfs of the vif.  */
+    uint64_t net_rx_bytes, net_tx_bytes, net_rx_packets, net_tx_packets;
+    uint64_t net_drops;          /* both ways: pressure                     */
+    /* sysfs of the vbd; a sector is 512 bytes.                             */
+    uint64_t disk_rd_bytes, disk_wr_bytes, disk_rd_reqs, disk_wr_reqs;
+    uint64_t disk_oo_reqs;       /* had to wait for a free request          */
+};
+
+#define AVM_NAME_LEN 80
+
+#define AVM_DOM_DYING    (1u << 0)
+#define AVM_DOM_PAUSED   (1u << 1)
+#define AVM_DOM_SHUTDOWN (1u << 2)
+#define AVM_DOM_HVM      (1u << 3)
+#define AVM_DOM_CONTROL  (1u << 4)  /* dom0: watched, never changed         */
+
+struct avm_domain_sample {
+    struct avm_uuid uuid;        /* getdomaininfo: handle                   */
+    uint32_t domid;
+    char untrusted_name[AVM_NAME_LEN]; /* /local/domain/D/name, printable
+                                    characters only, "" if there is none    */
+    uint32_t flags;              /* AVM_DOM_*                               */
+    uint32_t pool;
+    uint32_t nr_vcpus;           /* online                                  */
+    uint32_t have;               /* AVM_HAVE_*                              */
+    uint32_t burst_avg_ns;       /* now: longest mean burst of its vCPUs    */
+    struct avm_counters count;
+    struct avm_params params;
+};
+
+struct avm_sample {
+    uint64_t mono_ns;            /* when it was taken                       */
+    struct avm_host host;
+    size_t nr;
+    struct avm_domain_sample *domain; /* ascending domid                    */
+};
+
+/*
+ * Reads everything. Missing sources (no records, no vif) clear their AVM_HAVE_*
+ * bit and are no error. On failure nothing is returned, and errno says why:
+ * ENOMEM, EPERM, EACCES, EIO.
+ * The caller frees it.
+ */
+int avm_sample_read(avm_handle *h, struct avm_sample **sample);
+void avm_sample_free(struct avm_sample *sample);
+
+/* ------------------------------------------------------------------------ */
+/* What the administrator wants: one per domain, from the needs database    */
+
+struct avm_need {
+    struct avm_uuid uuid;
+    enum avm_role role;
+    enum avm_mode mode;          /* AVM_MODE_INHERIT: as the host           */
+    bool held;                   /* avm hold: watched, never changed        */
+    uint32_t weight_min, weight_max; /* 0: as the role has it               */
+    uint32_t cap_pct;            /* wanted cap, 0: none. Applied when
+                                    cap_set; without it the cap stays       */
+    bool cap_set;
+    uint64_t affinity;           /* wanted hard affinity, with affinity_set */
+    bool affinity_set;
+};
+
+/* Range of the weight for a role: what a need without its own limits has. */
+void avm_role_weights(enum avm_role role, uint32_t *min, uint32_t *max);
+
+/* ------------------------------------------------------------------------ */
+/* What a domain did                                                        */
+
+/* One window: the difference of two samples. Missing data is 0: see 'have'. */
+struct avm_window {
+    uint32_t have;               /* AVM_HAVE_* that are valid in this window */
+    uint64_t length_ns;          /* 0: not enough data                      */
+    uint32_t cpu_permille;       /* running                                 */
+    uint32_t wait_permille;      /* runnable and not running                */
+    uint32_t wakes_per_s, blocks_per_s, preemptions_per_s;
+    uint32_t events_per_s;       /* received, all kinds                     */
+    uint32_t events_io_per_s;    /* interdomain and pirq                    */
+    uint32_t events_runnable_per_s;
+    uint32_t burst_us;           /* run time per block                      */
+    uint32_t latency_p99_us;     /* wake to run, upper edge of the bucket   */
+    uint64_t net_bps, net_rx_bps, net_tx_bps;
+    uint32_t net_packets_per_s, net_drops_per_s;
+    uint64_t disk_bps, disk_rd_bps, disk_wr_bps;
+    uint32_t disk_reqs_per_s, disk_oo_per_s;
+};
+
+#define AVM_TEXT_LEN 192
+
+struct avm_domain {
+    struct avm_uuid uuid;
+    uint32_t domid;
+    char untrusted_name[AVM_NAME_LEN];
+    uint32_t flags, pool, nr_vcpus;
+    enum avm_role role;
+    enum avm_mode mode;          /* AVM_MODE_INHERIT if none of its own     */
+    bool held;
+    struct avm_params params;    /* as read, not as wished                  */
+    struct avm_window window;    /* the last sample window                  */
+    struct avm_window smooth;    /* over about the last four                */
+    enum avm_class klass;
+    uint32_t confidence_permille;
+    uint64_t class_since_ms;     /* monotonic                               */
+    uint32_t pressure_permille[AVM_NR_RES]; /* CPU: runnable / (running +
+                                    runnable). net, disk: share of packets
+                                    dropped, of requests that had to wait   */
+    char evidence[AVM_TEXT_LEN]; /* "run 98% of a CPU, 2 wakes/s, ..."      */
+};
+
+/* ------------------------------------------------------------------------ */
+/* Configuration of the loop                                                */
+
+struct avm_config {              /* default  range                          */
+    uint32_t sample_ms;          /* 1000     100 .. 60000                   */
+    uint32_t decide_ms;          /* 5000     sample_ms .. 600000            */
+    uint32_t hold_decisions;     /* 3        1 .. 100                       */
+    uint32_t gain_min_permille;  /* 100      0 .. 1000                      */
+    uint32_t cooldown_ms;        /* 60000    0 .. 3600000, per domain, knob */
+    uint32_t warmup_ms;          /* 60000    0 .. 3600000                   */
+    uint32_t changes_per_minute; /* 20       1 .. 10000, host-wide          */
+    uint32_t step_up_permille;   /* 250      1 .. 1000                      */
+    uint32_t step_down_permille; /* 100      1 .. 999                       */
+    uint32_t lease_ms;           /* 10000    2 * sample_ms .. 600000, of an
+                                    urgency; renewed at half of it          */
+    uint32_t foreign_hold_ms;    /* 600000   0 .. 86400000: how long a knob
+                                    that someone else set is left alone     */
+};
+
+void avm_config_init(struct avm_config *c); /* fills in the defaults */
+/* NULL if it is all in range, otherwise one line that says what is not. */
+const char *avm_config_check(const struct avm_config *c);
+
+/* ------------------------------------------------------------------------ */
+/* The loop's memory                                                        */
+
+typedef struct avm_state avm_state;
+
+/* NULL with EINVAL (configuration out of range) or ENOMEM. */
+avm_state *avm_state_new(const struct avm_config *c);
+void avm_state_free(avm_state *st);
+/* Changes the configuration and keeps the memory. EINVAL. */
+int avm_state_config(avm_state *st, const struct avm_config *c);
+
+/*
+ * Takes the needs over (copied); they replace the earlier ones. Domains that
+ * have none are role normal. EINVAL: two for one UUID, a value out of range.
+ */
+int avm_state_needs(avm_state *st, const struct avm_need *need, size_t nr);
+
+/*
+ * Monitor and evaluate. The first sample of a domain gives class unknown with
+ * confidence 0. Samples must come in order: EINVAL otherwise.
+ */
+int avm_observe(avm_state *st, const struct avm_sample *sample);
+
+/*
+ * The domains as of the last avm_observe(), ascending domid. Valid until the
+ * next one.
+ */
+const struct avm_domain *avm_domains(const avm_state *st, size_t *nr);
+const struct avm_domain *avm_domain_by_uuid(const avm_state *st,
+                                            const struct avm_uuid *uuid);
+const struct avm_domain *avm_domain_by_id(const avm_state *st, uint32_t domid);
+const struct avm_host *avm_state_host(const avm_state *st);
+
+/* ------------------------------------------------------------------------ */
+/* Plan                                                                     */
+
+struct avm_change {
+    struct avm_uuid uuid;
+    uint32_t domid;
+    char untrusted_name[AVM_NAME_LEN];
+    enum avm_knob knob;
+    enum avm_change_state state;
+    uint64_t before, after;      /* in the unit of the knob                 */
+    uint32_t lease_ms;           /* of an urgency other than normal         */
+    uint32_t gain_permille;      /* expected                                */
+    char reason[AVM_TEXT_LEN];   /* why it is wanted                        */
+    char why_not[AVM_TEXT_LEN];  /* why it is not READY, "" if it is        */
+};
+
+/* Who gave what to whom. Share: permille of the pool's CPU time. */
+struct avm_grant {
+    struct avm_uuid to, from;
+    uint32_t to_domid, from_domid;
+    uint32_t share_permille;     /* moved from 'from' to 'to'               */
+    uint32_t floor_weight;       /* what 'from' keeps in any case           */
+    char rule[AVM_TEXT_LEN];
+};
+
+struct avm_plan {
+    uint64_t mono_ms;
+    size_t nr;
+    struct avm_change *change;   /* in the order in which to apply them:
+                                    donors give before others take          */
+    size_t nr_grants;
+    struct avm_grant *grant;
+};
+
+/*
+ * Decide, resolve, reallocate, next. now_ms is monotonic and not before that of
+ * the last sample. Call it each decide_ms: each call counts as one decision for
+ * hold_decisions. With AVM_PLAN_PEEK it shows the plan and counts nothing.
+ * ENOMEM, EINVAL. The caller frees it.
+ */
+#define AVM_PLAN_PEEK (1u << 0)
+int avm_plan(avm_state *st, uint64_t now_ms, unsigned int flags,
+             struct avm_plan **plan);
+void avm_plan_free(struct avm_plan *plan);
+
+/*
+ * Leases to be renewed by now_ms, as changes with before == after: apply them
+ * (no journal, no budget) and report with avm_renewed(). Returns how many were
+ * written to 'change', at most 'max'; what is left comes with the next call.
+ */
+size_t avm_renewals(avm_state *st, uint64_t now_ms, struct avm_change *change,
+                    size_t max);
+void avm_renewed(avm_state *st, const struct avm_change *c, uint64_t now_ms,
+                 bool ok);
+
+/* What became of a change: starts cool-down, counts against the budget. */
+void avm_applied(avm_state *st, const struct avm_change *c, uint64_t now_ms,
+                 bool ok);
+
+/*
+ * Changes that someone else made, found by the last avm_observe(): state is
+ * FOREIGN, before is what we wrote, after what was read. The state has adopted
+ * them. Valid until the next avm_observe().
+ */
+const struct avm_change *avm_foreign(const avm_state *st, size_t *nr);
+
+/*
+ * Everything this state changed and did not undo yet, as changes that put it
+ * back (weights and caps to what they were before the first change, urgency to
+ * normal). uuid NULL: all domains. Returns how many were written, at most max.
+ * Domains that are gone are left out. Apply and report with avm_applied(): the
+ * knob is forgotten then.
+ */
+size_t avm_undo_list(const avm_state *st, const struct avm_uuid *uuid,
+                     struct avm_change *change, size_t max);
+
+/*
+ * From the journal after a restart: 'knob' of this domain was 'original' before
+ * the first change, and 'last' is what was written last. Call it before the
+ * first avm_observe(). EINVAL, ENOMEM.
+ */
+int avm_state_restore(avm_state *st, const struct avm_uuid *uuid,
+                      enum avm_knob knob, uint64_t original, uint64_t last);
+
+/*
+ * Why: what was measured, the class and its evidence, what was wished, granted
+ * or refused at the last avm_plan(), and when there was nothing to do, why.
+ * Several lines of text. NULL with ENOENT or ENOMEM; the caller frees it.
+ */
+char *avm_explain(const avm_state *st, const struct avm_uuid *uuid);
+
+/* ------------------------------------------------------------------------ */
+/* Change                                                                   */
+
+/* ESRCH no such domain; ENOTSUP not with this scheduler. */
+int avm_params_get(avm_handle *h, uint32_t domid, struct avm_params *p);
+
+/*
+ * Sets the fields of p that 'set' names (AVM_CAN_WEIGHT ...) and leaves the rest
+ * alone. uuid, if not NULL, must be that of the domain: ESTALE if the domid was
+ * reused. p->lease_ms belongs to the urgency.
+ * ESRCH, ESTALE, ENOTSUP, EINVAL (out of range, nothing was changed).
+ */
+int avm_params_set(avm_handle *h, uint32_t domid, const struct avm_uuid *uuid,
+                   uint32_t set, const struct avm_params *p);
+
+/* Writes c->after. Errors of avm_params_set(). */
+int avm_apply(avm_handle *h, const struct avm_change *c);
+/* Reads it back: 0 as written; 1 differs, *actual is what is there; -1. */
+int avm_verify(avm_handle *h, const struct avm_change *c, uint64_t *actual);
+/* Writes c->before; an urgency goes to normal. Errors of avm_params_set(). */
+int avm_undo(avm_handle *h, const struct avm_change *c);
+
+/*
+ * Publishes ~/avm/version and ~/avm/class (readable by the guest, written by
+ * dom0 only) when they differ from what was published last for this UUID.
+ * ENOTSUP without xenstore, ESTALE, EAGAIN (transaction kept failing), ESRCH.
+ */
+int avm_publish(avm_handle *h, uint32_t domid, const struct avm_uuid *uuid,
+                enum avm_class klass);
+/* Removes ~/avm of a domain, on exit. */
+int avm_unpublish(avm_handle *h, uint32_t domid);
+
+/* ------------------------------------------------------------------------ */
+/* JSON out: NULL with ENOMEM; the caller frees it. One object, no newline. */
+
+/* {"version":1,"ts_ns":N,"mode":S,"scheduler":S,"domains":[...]}: avm list  */
+char *avm_json_domains(const avm_state *st, uint64_t realtime_ns,
+                       enum avm_mode host_mode);
+/* {"version":1,"mono_ms":N,"changes":[...],"grants":[...]}: avm plan        */
+char *avm_json_plan(const struct avm_plan *plan);
+/* {"version":1,"domain":{...},"window":{...},"changes":[...],"text":S}      */
+char *avm_json_explain(const avm_state *st, const struct avm_uuid *uuid);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* AVM_H */

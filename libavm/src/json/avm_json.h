@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * JSON, out and in, so that nothing else needs to know which library makes it
+ * (yajl today; newer Xen moves to json-c). In libavm.a for the programs of this
+ * tree, not exported from libavm.so.
+ *
+ * Integers only: 64 bit, signed when read. Text that is not UTF-8 is written
+ * with '?' in place of each bad byte.
+ */
+#ifndef AVM_JSON_H
+#define AVM_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Writer. Errors (no memory, bad nesting) are kept and come out at the end, so
+ * that the calls need no checks. 'key' is NULL inside an array and for the
+ * outermost value.
+ */
+struct avm_json;
+
+struct avm_json *avm_json_new(void);
+void avm_json_object(struct avm_json *j, const char *key);
+void avm_json_array(struct avm_json *j, const char *key);
+void avm_json_end(struct avm_json *j); /* of the innermost object or array */
+void avm_json_str(struct avm_json *j, const char *key, const char *value);
+void avm_json_int(struct avm_json *j, const char *key, int64_t value);
+void avm_json_uint(struct avm_json *j, const char *key, uint64_t value);
+void avm_json_bool(struct avm_json *j, const char *key, bool value);
+void avm_json_null(struct avm_json *j, const char *key);
+/* A complete JSON text made elsewhere (e.g. by avm_json_plan()). */
+void avm_json_raw(struct avm_json *j, const char *key, const char *json);
+/* Frees j. The text (caller frees), or NULL with errno. */
+char *avm_json_finish(struct avm_json *j);
+
+/*
+ * Reader: a tree. At most 64 levels; EINVAL and a line in err otherwise. The
+ * text need not end in NUL.
+ */
+struct avm_json_value; /* any value; freed with the root */
+
+struct avm_json_value *avm_json_parse(const char *text, size_t len,
+                                      char *err, size_t err_len);
+void avm_json_free(struct avm_json_value *root);
+
+/* Member of an object, element of an array; NULL if there is none. */
+const struct avm_json_value *avm_json_get(const struct avm_json_value *v,
+                                          const char *key);
+const struct avm_json_value *avm_json_at(const struct avm_json_value *v,
+                                         size_t i);
+size_t avm_json_size(const struct avm_json_value *v); /* of an array, or 0 */
+
+/* The value, or 'def' when v is NULL or of another type. */
+const char *avm_json_get_str(const struct avm_json_value *v, const char *def);
+int64_t avm_json_get_int(const struct avm_json_value *v, int64_t def);
+bool avm_json_get_bool(const struct avm_json_value *v, bool def);
+
+#endif /* AVM_JSON_H */
