@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A periodic task, alone or beside a burner in the same guest.
+ *
+ * Lateness is measured against a fixed grid of times.  A task that falls
+ * behind by more than a period does not skip: the wake-ups it missed are
+ * late too, and are counted.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "workload.h"
+
+static int periodic(const struct options *o)
+{
+    struct dist late = { 0 }, done = { 0 };
+    uint64_t period = o->period_us * NS_PER_US, start, end, due, t, missed = 0;
+    size_t cap = o->seconds * NS_PER_S / period + 16;
+    int rc = -1;
+
+    if (dist_init(&late, cap) || dist_init(&done, cap))
+        goto out;
+
+    set_realtime();
+    start = now_ns();
+    end = start + o->seconds * NS_PER_S;
+
+    for (due = start + period; due < end; due += period) {
+        sleep_until_ns(due);
+        t = now_ns();
+        dist_add(&late, t - due, due - start);
+
+        spin_us(o->work_us);
+        t = now_ns();
+        dist_add(&done, t - due, due - start);
+        if (t - due > period)
+            missed++;
+    }
+
+    printf("AVM-RESULT {\"mode\":\"%s\",\"seconds\":%u,\"period_us\":%u,"
+           "\"work_us\":%u,\"missed\":%llu,", o->mode, o->seconds,
+           o->period_us, o->work_us, (unsigned long long)missed);
+    dist_print(&late, "late_us");
+    printf(",");
+    dist_print(&done, "done_us");
+    printf("}\n");
+    rc = 0;
+
+ out:
+    dist_free(&late);
+    dist_free(&done);
+
+    return rc;
+}
+
+int mode_periodic(const struct options *o)
+{
+    return periodic(o);
+}
+
+int mode_mixed(const struct options *o)
+{
+    pid_t burner = fork();
+    int rc;
+
+    if (burner < 0)
+        return fail("fork");
+    if (!burner)
+        for (;;)
+            spin_us(1000);
+
+    rc = periodic(o);
+    kill(burner, SIGKILL);
+    waitpid(burner, NULL, 0);
+
+    return rc;
+}
