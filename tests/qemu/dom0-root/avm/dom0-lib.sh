@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# What a scenario can call in dom0. Everything that waits says so and gives up
+# after a while; everything that fails ends the scenario (set -e).
+
+GUEST_DIR=/avm/guests
+GUEST_LOG=/var/log/xen/console
+GUEST_TIMEOUT=${GUEST_TIMEOUT:-120}
+
+# say TEXT: a line that xen-run prints.
+say() {
+    echo "$*"
+    echo "@avm say $*" > /dev/hvc0
+}
+
+# ok TEXT / not_ok TEXT: one test case, counted by "make test".
+ok() { say "ok - $*"; }
+not_ok() {
+    say "not ok - $*"
+    AVM_FAILED=$((${AVM_FAILED:-0} + 1))
+}
+
+# check TEXT COMMAND...: ok if the command succeeds.
+check() {
+    local text=$1
+    shift
+    if "$@"; then ok "$text"; else not_ok "$text"; fi
+}
+
+# check_fails TEXT COMMAND...: ok if the command fails.
+check_fails() {
+    local text=$1
+    shift
+    if "$@"; then not_ok "$text"; else ok "$text"; fi
+}
+
+# checks_passed: the last line of a scenario; fails if a check did.
+checks_passed() { [ "${AVM_FAILED:-0}" -eq 0 ]; }
+
+# wait_for SECONDS TEXT COMMAND...: poll until the command succeeds.
+wait_for() {
+    local limit=$1 text=$2 start=$SECONDS
+    shift 2
+    until "$@"; do
+        if [ $((SECONDS - start)) -ge "$limit" ]; then
+            say "gave up after $limit s: $text"
+            return 1
+        fi
+        sleep 0.2
+    done
+}
+
+# guest_create NAME VCPUS CPUS MEM TYPE "WORKLOAD ARGS" [XL.CFG LINE]...
+# TYPE is pv or pvh; CPUS as in xl.cfg. The guest boots and waits for
+# guest_go; its address is what guest_ip says.
+guest_create() {
+    local name=$1 vcpus=$2 cpus=$3 mem=$4 type=$5 work=$6 number line cfg
+    shift 6
+    mkdir -p "$GUEST_DIR"
+    number=$(($(find "$GUEST_DIR" -name '*.cfg' | wc -l) + 10))
+    [ -f "$GUEST_DIR/$name.ip" ] ||
+        echo "10.42.0.$number" > "$GUEST_DIR/$name.ip"
+    cfg=$GUEST_DIR/$name.cfg
+    {
+        echo "name=\"$name\""
+        echo "type=\"$type\""
+        echo 'kernel="/avm/guest/vmlinux"'
+        echo 'ramdisk="/avm/guest/initrd.img"'
+        echo "vcpus=$vcpus"
+        echo "cpus=\"$cpus\""
+        echo "memory=$mem"
+        # QEMU's SVM gives no instruction length, without which Xen cannot
+        # emulate RDTSCP.
+        [ "$type" = pv ] || echo 'cpuid="host,rdtscp=0"'
+        [[ " $*" == *" vif"* ]] || echo 'vif=["bridge=xenbr0"]'
+        echo 'on_poweroff="destroy"'
+        echo 'on_crash="destroy"'
+        echo "extra=\"$(cat /avm/guest/cmdline) $(guest_cmdline "$name" \
+            "$work")\""
+        for line in "$@"; do echo "$line"; done
+    } > "$cfg"
+    xl create -q "$cfg"
+    say "created $name ($type, $vcpus vCPU on pCPU $cpus, $mem MB)"
+}
+
+guest_cmdline() {
+    echo "ip=$(guest_ip "$1") work=${2// /,}"
+}
+
+guest_ip() { cat "$GUEST_DIR/$1.ip"; }
+
+guest_saw() { grep -q "$2" "$GUEST_LOG/guest-$1.log" 2> /dev/null; }
+
+guest_wait_ready() {
+    local name
+    for name in "$@"; do
+        wait_for "$GUEST_TIMEOUT" "$name to be ready" \
+            guest_saw "$name" AVM-READY
+        say "$name is ready"
+    done
+}
+
+guest_go() {
+    local name tty
+    for name in "$@"; do
+        tty=$(xenstore-read "/local/domain/$(xl domid "$name")/console/tty")
+        echo go > "$tty"
+    done
+}
+
+guest_wait_done() {
+    local name
+    for name in "$@"; do
+        wait_for "$GUEST_TIMEOUT" "$name to be done" \
+            guest_saw "$name" AVM-DONE
+        say "$name is done"
+    done
+}
+
+# guest_results NAME: the JSON of each report, one per line.
+guest_results() {
+    tr -d '\r' < "$GUEST_LOG/guest-$1.log" | sed -n 's/^.*AVM-RESULT //p'
+}
