@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Every verb a person types. "make" alone lists them.
+#
+# Each part of the tree has a module.mk, included below, which defines targets
+# by their full path and adds them to these lists:
+#   BUILD_TARGETS   programs and libraries that "make build" makes
+#   UNIT_TESTS      programs that "make test" runs on this machine
+#   QEMU_TESTS      names of tests on real Xen in QEMU; for each,
+#                   QEMU_TEST_name is the command that "make test" runs
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+JOBS ?= 2
+CC := gcc
+SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
+
+BUILD_TARGETS :=
+UNIT_TESTS :=
+QEMU_TESTS :=
+
+XEN_SERIES := 4.17
+XEN := build/xen
+DOM0 := build/dom0
+SCRIPTS := xen-patches/scripts
+PATCHES := xen-patches/$(XEN_SERIES)
+
+include $(wildcard */module.mk tests/*/module.mk tests/qemu/*/module.mk)
+
+# --- verbs ---------------------------------------------------------------
+
+# A step is a title and a goal of this Makefile; mk/steps counts and times
+# them, and skips what is up to date.
+STEPS_BUILD := \
+    'packages=build/.deps' \
+    'Xen source=$(XEN)/version' \
+    'patches=$(XEN)/.patched' \
+    'hypervisor (release)=$(XEN)/xen' \
+    'libs and xl=$(XEN)/.tools' \
+    'dom0 root=$(DOM0)/base.cpio' \
+    'programs=programs' \
+    'guest image=build/guest/initrd.img' \
+    'dom0 image=$(DOM0)/overlay.cpio'
+STEPS_TEST := \
+    'hypervisor (debug)=$(XEN)/xen-debug' \
+    'unit tests=unit-tests'
+
+.PHONY: help deps build demo test clean distclean programs unit-tests
+
+help:
+	@echo 'make demo       on real Xen in QEMU: the same six guests under credit2, and'
+	@echo '                under sched=activity with avmd; report in build/demo'
+	@echo 'make test       build everything and run every test'
+	@echo 'make build      Xen, xl, libavm, avmd, avm and the images for QEMU'
+	@echo 'make deps       install the Debian packages of packages.txt'
+	@echo 'make clean      remove what was built (downloads and the dom0 root stay)'
+	@echo 'make distclean  remove build/'
+	@echo
+	@echo 'demo and test need nothing before them: on Debian 12, as root or with sudo,'
+	@echo 'they install packages, fetch the Xen source, build and run. JOBS=N: how many'
+	@echo 'compilers at once (2).'
+
+deps:
+	@mk/preflight
+	@mk/steps $(JOBS) 'packages=build/.deps'
+
+build:
+	@mk/preflight
+	@mk/steps $(JOBS) $(STEPS_BUILD) $(STEPS_TEST)
+
+demo:
+	@mk/preflight
+	@mk/steps $(JOBS) $(STEPS_BUILD)
+	@tests/qemu/demo --out build/demo
+
+test:
+	@mk/preflight
+	@mk/steps $(JOBS) $(STEPS_BUILD) $(STEPS_TEST)
+	@tests/run $(UNIT_TESTS:%=--unit %) \
+	    $(foreach name,$(QEMU_TESTS),--qemu '$(name)=$(QEMU_TEST_$(name))')
+
+clean:
+	$(SUDO) rm -rf $(filter-out build/xen build/dom0 build/.deps,$(wildcard build/* build/.deps)) \
+	    $(filter-out $(addprefix $(XEN)/,apt download pristine version),$(wildcard $(XEN)/* $(XEN)/.[a-z]*)) \
+	    $(DOM0)/overlay.cpio
+
+distclean:
+	$(SUDO) rm -rf build
+
+programs: $(BUILD_TARGETS)
+unit-tests: $(UNIT_TESTS)
+
+# --- packages and Xen ----------------------------------------------------
+
+build/.deps: packages.txt mk/deps
+	@mkdir -p $(@D)
+	mk/deps packages.txt
+	touch $@
+
+$(XEN)/version: $(SCRIPTS)/fetch $(SCRIPTS)/apt-sources
+	$(SCRIPTS)/fetch $(XEN_SERIES) $(XEN)
+
+$(XEN)/.patched: $(XEN)/version $(SCRIPTS)/patch-tree \
+    $(wildcard $(PATCHES)/*) $(shell find sched_activity -type f)
+	$(SCRIPTS)/patch-tree $(PATCHES) sched_activity $(XEN)
+	touch $@
+
+# patch-tree writes these only when their content changes, so that a patch to
+# xl does not rebuild the hypervisor, nor the other way round.
+$(XEN)/hypervisor.inputs $(XEN)/tools.inputs: $(XEN)/.patched
+	@:
+
+$(XEN)/xen: $(XEN)/hypervisor.inputs $(SCRIPTS)/build-hypervisor
+	JOBS=$(JOBS) $(SCRIPTS)/build-hypervisor $(XEN) release
+
+$(XEN)/xen-debug: $(XEN)/hypervisor.inputs $(SCRIPTS)/build-hypervisor
+	JOBS=$(JOBS) $(SCRIPTS)/build-hypervisor $(XEN) debug
+
+$(XEN)/.tools: $(XEN)/tools.inputs $(SCRIPTS)/build-tools
+	JOBS=$(JOBS) $(SCRIPTS)/build-tools $(XEN)
+	touch $@
