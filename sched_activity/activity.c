@@ -1,0 +1,691 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The activity scheduler: the operations Xen's scheduler core calls, and which
+ * run queue a unit belongs to. What is shared, and the order of locks, stands in
+ * private.h.
+ */
+#include <xen/err.h>
+#include <xen/init.h>
+#include <xen/lib.h>
+#include <xen/softirq.h>
+#include <xen/xmalloc.h>
+
+#include "private.h"
+
+/*
+ * Per-pool data
+ */
+
+static int cf_check act_init(struct scheduler *ops)
+{
+    struct act_private *prv = xzalloc(struct act_private);
+
+    if ( !prv )
+        return -ENOMEM;
+
+    rwlock_init(&prv->lock);
+    INIT_LIST_HEAD(&prv->queues);
+    INIT_LIST_HEAD(&prv->doms);
+    act_params_init(&prv->params);
+    ops->sched_data = prv;
+
+    printk(XENLOG_INFO "Initializing activity scheduler\n");
+
+    return 0;
+}
+
+static void cf_check act_deinit(struct scheduler *ops)
+{
+    xfree(ops->sched_data);
+    ops->sched_data = NULL;
+}
+
+/*
+ * pCPUs and their queues
+ */
+
+static void *cf_check act_alloc_pdata(const struct scheduler *ops, int cpu)
+{
+    struct act_private *prv = act_priv(ops);
+    struct act_pcpu *pc = xzalloc(struct act_pcpu);
+    struct act_runqueue *fresh = xzalloc(struct act_runqueue), *rq;
+    unsigned long flags;
+
+    if ( !pc || !fresh )
+    {
+        xfree(pc);
+        xfree(fresh);
+        return ERR_PTR(-ENOMEM);
+    }
+
+    spin_lock_init(&fresh->lock);
+    fresh->socket = cpu_to_socket(cpu);
+    fresh->urgent = fresh->fair = RB_ROOT;
+    INIT_LIST_HEAD(&fresh->parked);
+
+    write_lock_irqsave(&prv->lock, flags);
+
+    /* A socket is the smallest cache group that every version of Xen knows. */
+    list_for_each_entry ( rq, &prv->queues, elem )
+        if ( rq->socket == fresh->socket && rq->refs < ACT_QUEUE_CPUS_MAX )
+            break;
+
+    if ( &rq->elem == &prv->queues )
+    {
+        rq = fresh;
+        fresh = NULL;
+        list_add_tail(&rq->elem, &prv->queues);
+    }
+    rq->refs++;
+    pc->rq = rq;
+
+    write_unlock_irqrestore(&prv->lock, flags);
+
+    xfree(fresh);
+
+    return pc;
+}
+
+static void cf_check act_free_pdata(const struct scheduler *ops, void *pcpu,
+                                    int cpu)
+{
+    struct act_private *prv = act_priv(ops);
+    struct act_pcpu *pc = pcpu;
+    struct act_runqueue *rq;
+    unsigned long flags;
+
+    if ( !pc )
+        return;
+
+    write_lock_irqsave(&prv->lock, flags);
+    rq = pc->rq;
+    if ( --rq->refs )
+        rq = NULL;
+    else
+    {
+        ASSERT(!rq->nr_units);
+        list_del(&rq->elem);
+    }
+    write_unlock_irqrestore(&prv->lock, flags);
+
+    xfree(rq);
+    xfree(pc);
+}
+
+/* @cpu comes to us. The lock of its old scheduler is held, which has no order to
+ * ours, and interrupts are off. */
+static spinlock_t *cf_check act_switch_sched(struct scheduler *ops,
+                                             unsigned int cpu, void *pdata,
+                                             void *vdata)
+{
+    struct act_private *prv = act_priv(ops);
+    struct act_pcpu *pc = pdata;
+    struct act_runqueue *rq = pc->rq;
+
+    ASSERT(!local_irq_is_enabled());
+
+    sched_idle_unit(cpu)->priv = vdata;
+
+    spin_lock(&rq->lock);
+    __cpumask_set_cpu(cpu, &rq->cpus);
+    __cpumask_set_cpu(cpu, &rq->idle);
+    spin_unlock(&rq->lock);
+    cpumask_set_cpu(cpu, &prv->idle);
+
+    return &rq->lock;
+}
+
+/* @cpu has left us; get_sched_res(cpu) tells nothing of ours any more. */
+static void cf_check act_deinit_pdata(const struct scheduler *ops, void *pcpu,
+                                      int cpu)
+{
+    struct act_private *prv = act_priv(ops);
+    struct act_pcpu *pc = pcpu;
+    struct act_runqueue *rq = pc->rq;
+    unsigned long flags;
+    unsigned int other;
+
+    cpumask_clear_cpu(cpu, &prv->idle);
+
+    spin_lock_irqsave(&rq->lock, flags);
+    __cpumask_clear_cpu(cpu, &rq->cpus);
+    __cpumask_clear_cpu(cpu, &rq->idle);
+    __cpumask_clear_cpu(cpu, &rq->tickled);
+    /* It may have been told to fetch work after it had stopped to listen. */
+    for_each_cpu ( other, &rq->idle )
+        cpu_raise_softirq(other, SCHEDULE_SOFTIRQ);
+    spin_unlock_irqrestore(&rq->lock, flags);
+}
+
+/*
+ * Domains
+ */
+
+static void *cf_check act_alloc_domdata(const struct scheduler *ops,
+                                        struct domain *d)
+{
+    struct act_private *prv = act_priv(ops);
+    struct act_dom *dom = xzalloc(struct act_dom), *other;
+    unsigned long flags;
+
+    if ( !dom )
+        return ERR_PTR(-ENOMEM);
+
+    dom->dom = d;
+    dom->prv = prv;
+    dom->weight = XEN_SCHED_ACTIVITY_WEIGHT_DEFAULT;
+    dom->urgency = XEN_SCHED_ACTIVITY_URGENCY_NORMAL;
+    INIT_LIST_HEAD(&dom->units);
+    act_cap_init(dom);
+
+    write_lock_irqsave(&prv->lock, flags);
+    list_for_each_entry ( other, &prv->doms, elem )
+        if ( other->dom->domain_id > d->domain_id )
+            break;
+    list_add_tail(&dom->elem, &other->elem);
+    write_unlock_irqrestore(&prv->lock, flags);
+
+    return dom;
+}
+
+static void cf_check act_free_domdata(const struct scheduler *ops, void *data)
+{
+    struct act_private *prv = act_priv(ops);
+    struct act_dom *dom = data;
+    unsigned long flags;
+
+    if ( !dom )
+        return;
+
+    act_cap_destroy(dom);
+
+    write_lock_irqsave(&prv->lock, flags);
+    ASSERT(list_empty(&dom->units));
+    list_del(&dom->elem);
+    write_unlock_irqrestore(&prv->lock, flags);
+
+    xfree(dom);
+}
+
+/*
+ * Units: from creation to removal
+ */
+
+static void *cf_check act_alloc_udata(const struct scheduler *ops,
+                                      struct sched_unit *unit, void *dd)
+{
+    struct act_unit *su = xzalloc(struct act_unit);
+
+    if ( !su )
+        return NULL;
+
+    su->unit = unit;
+    su->dom = dd;
+    su->state = ACT_OUT;
+    INIT_LIST_HEAD(&su->elem);
+    INIT_LIST_HEAD(&su->parked_elem);
+
+    return su;
+}
+
+static void cf_check act_free_udata(const struct scheduler *ops, void *priv)
+{
+    xfree(priv);
+}
+
+/* Take @su off whatever it waits in. */
+static void act_take_out(struct act_unit *su)
+{
+    switch ( su->state )
+    {
+    case ACT_OUT:
+        break;
+
+    case ACT_QUEUED:
+        act_dequeue(su);
+        break;
+
+    case ACT_PARKED:
+        act_cap_unpark(su);
+        break;
+    }
+}
+
+/*
+ * Of the pCPUs that @unit may use: the one it has if that is idle, else an idle
+ * one, else one of the queue with the fewest units per pCPU. Soft affinity goes
+ * before load. The lock of the unit's present pCPU is held.
+ */
+static struct sched_resource *cf_check act_pick_resource(
+    const struct scheduler *ops, const struct sched_unit *unit)
+{
+    struct act_private *prv = act_priv(ops);
+    unsigned int cpu = sched_unit_master(unit), step;
+    const cpumask_t *pool = cpupool_domain_master_cpumask(unit->domain);
+    cpumask_t *mask = cpumask_scratch_cpu(cpu);
+    const struct act_runqueue *rq, *best = NULL;
+
+    for_each_affinity_balance_step ( step )
+    {
+        if ( step == BALANCE_SOFT_AFFINITY && !has_soft_affinity(unit) )
+            continue;
+
+        affinity_balance_cpumask(unit, step, mask);
+        cpumask_and(mask, mask, pool);
+
+        if ( !cpumask_empty(mask) )
+            break;
+    }
+
+    /* The core sees to it that some pCPU of the pool is allowed. */
+    if ( cpumask_empty(mask) )
+        cpumask_copy(mask, pool);
+
+    if ( cpumask_intersects(mask, &prv->idle) )
+        cpumask_and(mask, mask, &prv->idle);
+
+    if ( cpumask_test_cpu(cpu, mask) && cpumask_test_cpu(cpu, &prv->idle) )
+        return get_sched_res(cpu);
+
+    /* Without the lock any allowed pCPU will do; stealing mends the balance. */
+    if ( read_trylock(&prv->lock) )
+    {
+        list_for_each_entry ( rq, &prv->queues, elem )
+            if ( cpumask_intersects(&rq->cpus, mask) &&
+                 (!best || rq->nr_units * cpumask_weight(&best->cpus) <
+                           best->nr_units * cpumask_weight(&rq->cpus)) )
+                best = rq;
+        if ( best )
+            cpumask_and(mask, mask, &best->cpus);
+        read_unlock(&prv->lock);
+    }
+
+    if ( cpumask_test_cpu(cpu, mask) )
+        return get_sched_res(cpu);
+
+    cpu = cpumask_cycle(cpu, mask);
+    if ( cpu >= nr_cpu_ids )
+        cpu = cpumask_first(pool);
+
+    return get_sched_res(cpu);
+}
+
+static void cf_check act_insert_unit(const struct scheduler *ops,
+                                     struct sched_unit *unit)
+{
+    struct act_private *prv = act_priv(ops);
+    struct act_unit *su = act_unit(unit), *other;
+    spinlock_t *lock;
+
+    ASSERT(!is_idle_unit(unit));
+
+    lock = unit_schedule_lock_irq(unit);
+    sched_set_res(unit, act_pick_resource(ops, unit));
+    /* Not unit_schedule_unlock_irq(): the unit's lock may be another now. */
+    spin_unlock_irq(lock);
+
+    lock = unit_schedule_lock_irq(unit);
+    act_assign(su, act_pcpu(sched_unit_master(unit))->rq, NOW());
+    unit_schedule_unlock_irq(lock, unit);
+
+    write_lock_irq(&prv->lock);
+    list_for_each_entry ( other, &su->dom->units, elem )
+        if ( other->unit->unit_id > unit->unit_id )
+            break;
+    list_add_tail(&su->elem, &other->elem);
+    su->dom->nr_units++;
+    write_unlock_irq(&prv->lock);
+}
+
+static void cf_check act_remove_unit(const struct scheduler *ops,
+                                     struct sched_unit *unit)
+{
+    struct act_private *prv = act_priv(ops);
+    struct act_unit *su = act_unit(unit);
+    spinlock_t *lock;
+
+    /* Creation may have failed before it was inserted. */
+    if ( list_empty(&su->elem) )
+        return;
+
+    write_lock_irq(&prv->lock);
+    list_del_init(&su->elem);
+    su->dom->nr_units--;
+    write_unlock_irq(&prv->lock);
+
+    lock = unit_schedule_lock_irq(unit);
+    act_take_out(su);
+    act_cap_return(su);
+    act_unassign(su, NOW());
+    su->queue_after_save = false;
+    unit_schedule_unlock_irq(lock, unit);
+}
+
+/* Both locks are held; the unit neither runs nor waits. */
+static void cf_check act_migrate(const struct scheduler *ops,
+                                 struct sched_unit *unit, unsigned int new_cpu)
+{
+    struct act_unit *su = act_unit(unit);
+    struct act_runqueue *rq = act_pcpu(new_cpu)->rq;
+
+    act_take_out(su);
+
+    if ( su->rq && su->rq != rq )
+    {
+        s_time_t now = NOW();
+
+        act_unassign(su, now);
+        act_assign(su, rq, now);
+    }
+
+    if ( sched_unit_master(unit) != new_cpu )
+        su->migrations++;
+
+    sched_set_res(unit, get_sched_res(new_cpu));
+}
+
+static void cf_check act_adjust_affinity(const struct scheduler *ops,
+                                         struct sched_unit *unit,
+                                         const cpumask_t *hard,
+                                         const cpumask_t *soft)
+{
+    /* It may meet others than before. */
+    if ( hard && !is_idle_unit(unit) )
+        act_unit(unit)->resync = true;
+}
+
+/*
+ * Units: running and waiting
+ */
+
+static void cf_check act_sleep(const struct scheduler *ops,
+                               struct sched_unit *unit)
+{
+    struct act_unit *su = act_unit(unit);
+    unsigned int cpu = sched_unit_master(unit);
+
+    if ( curr_on_cpu(cpu) == unit )
+    {
+        cpu_raise_softirq(cpu, SCHEDULE_SOFTIRQ);
+        return;
+    }
+
+    act_take_out(su);
+    su->queue_after_save = false;
+}
+
+static void cf_check act_wake(const struct scheduler *ops,
+                              struct sched_unit *unit)
+{
+    struct act_unit *su = act_unit(unit);
+    s_time_t now;
+
+    /* The core tells of units, too, that never stopped being runnable. */
+    if ( curr_on_cpu(sched_unit_master(unit)) == unit || su->state != ACT_OUT )
+        return;
+
+    ASSERT(su->rq == act_pcpu(sched_unit_master(unit))->rq);
+
+    now = NOW();
+    act_record_wake(su, now);
+
+    /* No other pCPU may run it before its context is in memory. */
+    if ( su->saving )
+    {
+        su->queue_after_save = true;
+        return;
+    }
+
+    act_place(su, now);
+    act_enqueue(su, now);
+    act_tickle(su, now);
+}
+
+static void cf_check act_yield(const struct scheduler *ops,
+                               struct sched_unit *unit)
+{
+    struct act_unit *su = act_unit(unit);
+
+    su->yielded = true;
+    su->yields++;
+}
+
+/* An event came for a unit that is runnable, but does not run. */
+static void cf_check act_event_runnable(const struct scheduler *ops,
+                                        struct sched_unit *unit)
+{
+    struct act_unit *su = act_unit(unit);
+    s_time_t now = NOW();
+
+    if ( act_boost(su, now) )
+        act_tickle(su, now);
+}
+
+static void act_set_idle(struct act_private *prv, struct act_runqueue *rq,
+                         unsigned int cpu, bool idle)
+{
+    if ( idle == cpumask_test_cpu(cpu, &rq->idle) )
+        return;
+
+    if ( idle )
+    {
+        __cpumask_set_cpu(cpu, &rq->idle);
+        cpumask_set_cpu(cpu, &prv->idle);
+    }
+    else
+    {
+        __cpumask_clear_cpu(cpu, &rq->idle);
+        cpumask_clear_cpu(cpu, &prv->idle);
+    }
+}
+
+/* @prev leaves its pCPU. */
+static void act_stop(struct act_unit *prev)
+{
+    act_cap_return(prev);
+    prev->saving = true;
+
+    if ( unit_runnable(prev->unit) )
+    {
+        prev->queue_after_save = true;
+        if ( !prev->yielded )
+            prev->preemptions++;
+    }
+    else if ( prev->unit->vcpu_list->pause_flags & VPF_blocked )
+        act_record_block(prev);
+}
+
+/* @next, which is queued, gets @cpu. */
+static void act_start(struct act_unit *next, unsigned int cpu, s_time_t now)
+{
+    bool migrated = next->moved || sched_unit_master(next->unit) != cpu;
+
+    act_dequeue(next);
+
+    if ( migrated )
+    {
+        next->migrations++;
+        sched_set_res(next->unit, get_sched_res(cpu));
+    }
+    next->moved = false;
+    next->unit->migrated = migrated;
+    next->picked = next->charged = now;
+    act_record_run(next, now);
+}
+
+static void cf_check act_schedule(const struct scheduler *ops,
+                                  struct sched_unit *currunit, s_time_t now,
+                                  bool tasklet_work_scheduled)
+{
+    const unsigned int cpu = sched_get_resource_cpu(smp_processor_id());
+    struct act_private *prv = act_priv(ops);
+    struct act_runqueue *rq = act_pcpu(cpu)->rq;
+    struct act_unit *prev = act_unit(currunit), *next = NULL;
+    s_time_t limit = -1;
+
+    ASSERT(spin_is_locked(&rq->lock));
+
+    __cpumask_clear_cpu(cpu, &rq->tickled);
+    act_charge(prev, now);
+
+    if ( !tasklet_work_scheduled )
+    {
+        next = act_pick(rq, prev, cpu, now, &limit);
+        if ( !next && act_steal(prv, rq, cpu, now) )
+            next = act_pick(rq, prev, cpu, now, &limit);
+    }
+
+    act_set_idle(prv, rq, cpu, !next && !tasklet_work_scheduled);
+
+    if ( !next )
+        next = act_unit(sched_idle_unit(cpu));
+
+    if ( next != prev )
+    {
+        if ( !act_is_idle(prev) )
+            act_stop(prev);
+        if ( !act_is_idle(next) )
+            act_start(next, cpu, now);
+    }
+    else
+        next->unit->migrated = false;
+
+    if ( prev->yielded )
+    {
+        prev->yielded = false;
+        act_expire_slice(prev);
+    }
+
+    currunit->next_task = next->unit;
+    currunit->next_time = limit;
+}
+
+static void cf_check act_context_saved(const struct scheduler *ops,
+                                       struct sched_unit *unit)
+{
+    struct act_unit *su = act_unit(unit);
+    spinlock_t *lock;
+
+    if ( is_idle_unit(unit) )
+        return;
+
+    lock = unit_schedule_lock_irq(unit);
+
+    su->saving = false;
+    if ( su->queue_after_save )
+    {
+        su->queue_after_save = false;
+        if ( su->rq && unit_runnable(unit) )
+        {
+            s_time_t now = NOW();
+
+            /* It stopped in order to wait, and was woken at once. */
+            if ( su->wake_time )
+                act_place(su, now);
+            act_enqueue(su, now);
+            act_tickle(su, now);
+        }
+    }
+
+    unit_schedule_unlock_irq(lock, unit);
+}
+
+/*
+ * Debug key 'r'
+ */
+
+static void act_dump_unit(const struct act_unit *su)
+{
+    static const char state[] = { 'o', 'q', 'p' };
+
+    printk("    %pv %c%s cpu=%u v=%"PRI_stime" d=%+"PRI_stime
+           " burst=%"PRI_stime"us budget=%"PRI_stime"us\n",
+           su->unit->vcpu_list, state[su->state], su->urgent ? "!" : "",
+           sched_unit_master(su->unit), su->vruntime,
+           su->vdeadline - su->vruntime, su->burst_avg / 1000,
+           su->budget / 1000);
+}
+
+static void cf_check act_dump_settings(const struct scheduler *ops)
+{
+    struct act_private *prv = act_priv(ops);
+    const struct act_dom *dom;
+    const struct act_runqueue *rq;
+    unsigned long flags;
+
+    read_lock_irqsave(&prv->lock, flags);
+
+    printk("ratelimit=%"PRI_stime"us slice=%"PRI_stime"..%"PRI_stime"us "
+           "debt=%"PRI_stime"us\n",
+           prv->params.ratelimit / 1000, prv->params.slice_min / 1000,
+           prv->params.slice_max / 1000, prv->params.debt_max / 1000);
+
+    list_for_each_entry ( rq, &prv->queues, elem )
+        printk("queue cpus={%*pbl} idle={%*pbl} units=%u queued=%u\n",
+               CPUMASK_PR(&rq->cpus), CPUMASK_PR(&rq->idle), rq->nr_units,
+               rq->nr_queued);
+
+    list_for_each_entry ( dom, &prv->doms, elem )
+    {
+        const struct act_unit *su;
+
+        printk("  d%d weight=%u cap=%u urgency=%u parked=%u\n",
+               dom->dom->domain_id, dom->weight, dom->cap,
+               act_urgency(dom, NOW()), dom->nr_parked);
+
+        list_for_each_entry ( su, &dom->units, elem )
+        {
+            spinlock_t *lock = unit_schedule_lock(su->unit);
+
+            act_dump_unit(su);
+            unit_schedule_unlock(lock, su->unit);
+        }
+    }
+
+    read_unlock_irqrestore(&prv->lock, flags);
+}
+
+static const struct scheduler sched_activity_def = {
+    .name            = "Activity Scheduler",
+    .opt_name        = "activity",
+    .sched_id        = XEN_SCHEDULER_ACTIVITY,
+
+    .init            = act_init,
+    .deinit          = act_deinit,
+    .alloc_pdata     = act_alloc_pdata,
+    .free_pdata      = act_free_pdata,
+    .switch_sched    = act_switch_sched,
+    .deinit_pdata    = act_deinit_pdata,
+    .alloc_domdata   = act_alloc_domdata,
+    .free_domdata    = act_free_domdata,
+    .alloc_udata     = act_alloc_udata,
+    .free_udata      = act_free_udata,
+
+    .insert_unit     = act_insert_unit,
+    .remove_unit     = act_remove_unit,
+    .pick_resource   = act_pick_resource,
+    .migrate         = act_migrate,
+    .adjust_affinity = act_adjust_affinity,
+
+    .sleep           = act_sleep,
+    .wake            = act_wake,
+    .yield           = act_yield,
+    .event_runnable  = act_event_runnable,
+    .do_schedule     = act_schedule,
+    .context_saved   = act_context_saved,
+
+    .adjust          = act_adjust,
+    .adjust_global   = act_adjust_global,
+    .dump_settings   = act_dump_settings,
+};
+
+REGISTER_SCHEDULER(sched_activity_def);
+
+/*
+ * Local variables:
+ * mode: C
+ * c-file-style: "BSD"
+ * c-basic-offset: 4
+ * indent-tabs-mode: nil
+ * End:
+ */

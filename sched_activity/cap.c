@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Caps. A capped domain has a budget for each period of ACT_CAP_PERIOD. A unit
+ * takes a part of it when it is about to run and gives back what is left when it
+ * stops; overrun is given back as debt, so the mean is exact. A unit that finds
+ * nothing is parked: it stays runnable, but outside the trees, until the period
+ * ends or a sibling gives budget back. No pause flag of the vCPU is involved,
+ * so nothing can be left behind when the unit leaves this scheduler.
+ */
+#include <xen/lib.h>
+
+#include "private.h"
+
+static s_time_t act_cap_total(const struct act_dom *dom)
+{
+    return ACT_CAP_PERIOD * read_atomic(&dom->cap) / 100;
+}
+
+/* Let every parked unit of @dom compete for a pCPU again. */
+static void act_cap_unpark_all(struct act_dom *dom)
+{
+    struct act_private *prv = dom->prv;
+    struct act_runqueue *rq;
+    unsigned long flags;
+
+    read_lock_irqsave(&prv->lock, flags);
+
+    list_for_each_entry ( rq, &prv->queues, elem )
+    {
+        struct act_unit *su, *tmp;
+        s_time_t now;
+
+        spin_lock(&rq->lock);
+        now = NOW();
+        list_for_each_entry_safe ( su, tmp, &rq->parked, parked_elem )
+        {
+            if ( su->dom != dom )
+                continue;
+
+            act_cap_unpark(su);
+            act_enqueue(su, now);
+            act_tickle(su, now);
+        }
+        spin_unlock(&rq->lock);
+    }
+
+    read_unlock_irqrestore(&prv->lock, flags);
+}
+
+/* Ends a period; also runs when a sibling gave budget back in the middle of it. */
+static void cf_check act_cap_timer(void *data)
+{
+    struct act_dom *dom = data;
+    unsigned long flags;
+    s_time_t now, periods, total;
+
+    spin_lock_irqsave(&dom->budget_lock, flags);
+
+    now = NOW();
+    total = act_cap_total(dom);
+    if ( total && now >= dom->replenished + ACT_CAP_PERIOD )
+    {
+        /* More than one only if the timer was late. */
+        periods = (now - dom->replenished) / ACT_CAP_PERIOD;
+        dom->budget = min(dom->budget + periods * total, total);
+        dom->replenished += periods * ACT_CAP_PERIOD;
+    }
+    if ( total )
+        set_timer(&dom->timer, dom->replenished + ACT_CAP_PERIOD);
+
+    spin_unlock_irqrestore(&dom->budget_lock, flags);
+
+    act_cap_unpark_all(dom);
+}
+
+void act_cap_init(struct act_dom *dom)
+{
+    spin_lock_init(&dom->budget_lock);
+    init_timer(&dom->timer, act_cap_timer, dom,
+               cpumask_any(cpupool_domain_master_cpumask(dom->dom)));
+}
+
+void act_cap_destroy(struct act_dom *dom)
+{
+    kill_timer(&dom->timer);
+}
+
+/* dom->cap has become, or was and is, above 0. */
+void act_cap_start(struct act_dom *dom, s_time_t now)
+{
+    unsigned long flags;
+
+    spin_lock_irqsave(&dom->budget_lock, flags);
+    dom->budget = act_cap_total(dom);
+    dom->replenished = now;
+    set_timer(&dom->timer, now + ACT_CAP_PERIOD);
+    spin_unlock_irqrestore(&dom->budget_lock, flags);
+}
+
+/* dom->cap has become 0: the next run of the timer is the last one. */
+void act_cap_stop(struct act_dom *dom)
+{
+    set_timer(&dom->timer, NOW());
+}
+
+/* Take budget for a run of @su. False: there is none. */
+bool act_cap_grab(struct act_unit *su)
+{
+    struct act_dom *dom = su->dom;
+    s_time_t want;
+
+    if ( su->budget > 0 )
+        return true;
+
+    spin_lock(&dom->budget_lock);
+
+    /* What it overran is owed. */
+    dom->budget += su->budget;
+    su->budget = 0;
+
+    /*
+     * An even part for each unit, so that the first one does not leave its
+     * siblings without; but not so little that the timer fires all the time.
+     */
+    want = max(act_cap_total(dom) / max(dom->nr_units, 1U), MICROSECS(500));
+    if ( dom->budget > 0 )
+    {
+        su->budget = min(want, dom->budget);
+        dom->budget -= su->budget;
+    }
+
+    spin_unlock(&dom->budget_lock);
+
+    return su->budget > 0;
+}
+
+/* @su stopped running. */
+void act_cap_return(struct act_unit *su)
+{
+    struct act_dom *dom = su->dom;
+
+    if ( !su->budget )
+        return;
+
+    spin_lock(&dom->budget_lock);
+    dom->budget += su->budget;
+    su->budget = 0;
+    /* Parking happens under other queues' locks, so leave it to the timer. */
+    if ( dom->nr_parked && dom->budget > 0 && read_atomic(&dom->cap) )
+        set_timer(&dom->timer, NOW());
+    spin_unlock(&dom->budget_lock);
+}
+
+void act_cap_park(struct act_unit *su)
+{
+    ASSERT(su->state == ACT_OUT);
+
+    su->state = ACT_PARKED;
+    list_add_tail(&su->parked_elem, &su->rq->parked);
+
+    spin_lock(&su->dom->budget_lock);
+    su->dom->nr_parked++;
+    spin_unlock(&su->dom->budget_lock);
+}
+
+void act_cap_unpark(struct act_unit *su)
+{
+    ASSERT(su->state == ACT_PARKED);
+
+    su->state = ACT_OUT;
+    list_del_init(&su->parked_elem);
+
+    spin_lock(&su->dom->budget_lock);
+    su->dom->nr_parked--;
+    spin_unlock(&su->dom->budget_lock);
+}
+
+/*
+ * Local variables:
+ * mode: C
+ * c-file-style: "BSD"
+ * c-basic-offset: 4
+ * indent-tabs-mode: nil
+ * End:
+ */

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What dom0 sets and reads: weight, cap and urgency of a domain (domctl);
+ * parameters of the pool, and the activity records of its vCPUs (sysctl).
+ */
+#include <xen/event.h>
+#include <xen/guest_access.h>
+#include <xen/lib.h>
+#include <xen/xmalloc.h>
+
+#include "private.h"
+
+/*
+ * A slice of half a millisecond costs a busy pCPU about 1% in switches (a few
+ * microseconds each); below it latency gains little, as a guest's own timer path
+ * is not much shorter. The longest slice is the one of credit2.
+ */
+#define ACT_SLICE_MIN_US 500U
+#define ACT_SLICE_MAX_US 10000U
+
+/* What a domain may borrow: the burst of a typical control or audio task. */
+#define ACT_DEBT_MAX_US 10000U
+
+/* Records are collected under a lock in batches of this size. */
+#define ACT_RECORDS_BATCH 16U
+
+/* After so many records a waiting interrupt or softirq goes first. */
+#define ACT_RECORDS_CALL 1024U
+
+static int act_params_set(struct act_params *params,
+                          const struct xen_sysctl_sched_activity_params *p)
+{
+    if ( p->ratelimit_us > 500000 || p->slice_min_us < 50 ||
+         p->slice_min_us > p->slice_max_us || p->slice_max_us > 100000 ||
+         p->debt_max_us > 1000000 )
+        return -EINVAL;
+
+    params->ratelimit = MICROSECS(p->ratelimit_us);
+    params->slice_min = MICROSECS(p->slice_min_us);
+    params->slice_max = MICROSECS(p->slice_max_us);
+    params->debt_max = MICROSECS(p->debt_max_us);
+
+    return 0;
+}
+
+void act_params_init(struct act_params *params)
+{
+    const struct xen_sysctl_sched_activity_params defaults = {
+        .ratelimit_us = sched_ratelimit_us,
+        .slice_min_us = ACT_SLICE_MIN_US,
+        .slice_max_us = ACT_SLICE_MAX_US,
+        .debt_max_us = ACT_DEBT_MAX_US,
+    };
+
+    if ( act_params_set(params, &defaults) )
+        ASSERT_UNREACHABLE();
+}
+
+/* The data of @d in this pool; NULL while it moves to another one. */
+static struct act_dom *act_find_dom(const struct act_private *prv,
+                                    const struct domain *d)
+{
+    struct act_dom *dom;
+
+    list_for_each_entry ( dom, &prv->doms, elem )
+        if ( dom->dom == d )
+            return dom;
+
+    return NULL;
+}
+
+static bool act_op_valid(const struct domain *d,
+                         const struct xen_domctl_sched_activity *op)
+{
+    if ( op->set & ~XEN_SCHED_ACTIVITY_SET_ALL )
+        return false;
+
+    if ( (op->set & XEN_SCHED_ACTIVITY_SET_WEIGHT) &&
+         op->weight < XEN_SCHED_ACTIVITY_WEIGHT_MIN )
+        return false;
+
+    if ( (op->set & XEN_SCHED_ACTIVITY_SET_CAP) && op->cap &&
+         op->cap > 100U * d->max_vcpus )
+        return false;
+
+    if ( !(op->set & XEN_SCHED_ACTIVITY_SET_URGENCY) )
+        return true;
+
+    if ( op->urgency == XEN_SCHED_ACTIVITY_URGENCY_NORMAL )
+        return op->lease_ms == 0;
+
+    return op->urgency <= XEN_SCHED_ACTIVITY_URGENCY_MAX &&
+           op->lease_ms >= XEN_SCHED_ACTIVITY_LEASE_MS_MIN &&
+           op->lease_ms <= XEN_SCHED_ACTIVITY_LEASE_MS_MAX;
+}
+
+/* Charge what the domain ran so far under the terms that end now. */
+static void act_settle(struct act_dom *dom, bool fresh_budget)
+{
+    struct act_unit *su;
+
+    list_for_each_entry ( su, &dom->units, elem )
+    {
+        spinlock_t *lock = unit_schedule_lock(su->unit);
+        unsigned int cpu = sched_unit_master(su->unit);
+
+        if ( curr_on_cpu(cpu) == su->unit )
+        {
+            act_charge(su, NOW());
+            cpu_raise_softirq(cpu, SCHEDULE_SOFTIRQ);
+        }
+        if ( fresh_budget )
+            su->budget = 0;
+
+        unit_schedule_unlock(lock, su->unit);
+    }
+}
+
+static void act_set(struct act_dom *dom,
+                    const struct xen_domctl_sched_activity *op)
+{
+    bool capped = dom->cap;
+
+    act_settle(dom, (op->set & XEN_SCHED_ACTIVITY_SET_CAP) && !capped);
+
+    if ( op->set & XEN_SCHED_ACTIVITY_SET_WEIGHT )
+        write_atomic(&dom->weight, op->weight);
+
+    if ( op->set & XEN_SCHED_ACTIVITY_SET_CAP )
+    {
+        write_atomic(&dom->cap, op->cap);
+        if ( op->cap )
+            act_cap_start(dom, NOW());
+        else if ( capped )
+            act_cap_stop(dom);
+    }
+
+    if ( op->set & XEN_SCHED_ACTIVITY_SET_URGENCY )
+    {
+        write_atomic(&dom->urgency, op->urgency);
+        write_atomic(&dom->urgency_until, NOW() + MILLISECS(op->lease_ms));
+    }
+}
+
+static void act_get(const struct act_dom *dom,
+                    struct xen_domctl_sched_activity *op)
+{
+    s_time_t now = NOW();
+
+    memset(op, 0, sizeof(*op));
+    op->weight = dom->weight;
+    op->cap = dom->cap;
+    op->urgency = act_urgency(dom, now);
+    if ( op->urgency != XEN_SCHED_ACTIVITY_URGENCY_NORMAL )
+        op->lease_ms = max_t(s_time_t, (dom->urgency_until - now) /
+                                       MILLISECS(1), 1);
+}
+
+int cf_check act_adjust(const struct scheduler *ops, struct domain *d,
+                        struct xen_domctl_scheduler_op *op)
+{
+    struct act_private *prv = act_priv(ops);
+    struct act_dom *dom;
+    unsigned long flags;
+    int rc = 0;
+
+    write_lock_irqsave(&prv->lock, flags);
+
+    dom = act_find_dom(prv, d);
+    if ( !dom )
+        rc = -ESRCH;
+    else
+        switch ( op->cmd )
+        {
+        case XEN_DOMCTL_SCHEDOP_putinfo:
+            if ( act_op_valid(d, &op->u.activity) )
+                act_set(dom, &op->u.activity);
+            else
+                rc = -EINVAL;
+            break;
+
+        case XEN_DOMCTL_SCHEDOP_getinfo:
+            act_get(dom, &op->u.activity);
+            break;
+
+        default: /* nothing is set per vCPU */
+            rc = -EINVAL;
+            break;
+        }
+
+    write_unlock_irqrestore(&prv->lock, flags);
+
+    return rc;
+}
+
+/* Where a vCPU stands in the order of records. */
+static uint64_t act_record_key(const struct vcpu *v)
+{
+    return ((uint64_t)v->domain->domain_id << 32) | v->vcpu_id;
+}
+
+/* Fill @batch from the cursor on. Returns how many, moves the cursor. */
+static unsigned int act_collect(struct act_private *prv, uint64_t *cursor,
+                                struct xen_sched_activity_record *batch,
+                                unsigned int room)
+{
+    struct act_dom *dom;
+    unsigned int nr = 0;
+    unsigned long flags;
+
+    read_lock_irqsave(&prv->lock, flags);
+
+    list_for_each_entry ( dom, &prv->doms, elem )
+    {
+        struct act_unit *su;
+
+        if ( dom->dom->domain_id < (*cursor >> 32) )
+            continue;
+
+        list_for_each_entry ( su, &dom->units, elem )
+        {
+            spinlock_t *lock = unit_schedule_lock(su->unit);
+            const struct vcpu *v;
+
+            for_each_sched_unit_vcpu ( su->unit, v )
+            {
+                if ( nr == room || act_record_key(v) < *cursor )
+                    continue;
+
+                act_record_fill(su, v, NOW(), &batch[nr++]);
+                *cursor = act_record_key(v) + 1;
+            }
+
+            unit_schedule_unlock(lock, su->unit);
+
+            if ( nr == room )
+                goto out;
+        }
+    }
+
+ out:
+    read_unlock_irqrestore(&prv->lock, flags);
+
+    return nr;
+}
+
+static int act_copy_record(const struct xen_sysctl_sched_activity_records *op,
+                           unsigned int index,
+                           const struct xen_sched_activity_record *rec)
+{
+    size_t offset = (size_t)index * op->size;
+    size_t common = min_t(size_t, op->size, sizeof(*rec));
+
+    if ( copy_to_guest_offset(op->buffer, offset, (const uint8_t *)rec,
+                              common) )
+        return -EFAULT;
+
+    if ( op->size > common &&
+         clear_guest_offset(op->buffer, offset + common, op->size - common) )
+        return -EFAULT;
+
+    return 0;
+}
+
+static int act_records_get(struct act_private *prv,
+                           struct xen_sysctl_sched_activity_records *op)
+{
+    struct xen_sched_activity_record *batch;
+    unsigned int wanted = min(op->nr, ACT_RECORDS_CALL), done = 0, nr, i;
+    int rc = 0;
+
+    /* Whoever asks knows at least the start of the record, and roughly it. */
+    if ( op->size < offsetof(struct xen_sched_activity_record, wakes) ||
+         op->size > 16 * sizeof(*batch) )
+        return -EINVAL;
+
+    batch = xmalloc_array(struct xen_sched_activity_record, ACT_RECORDS_BATCH);
+    if ( !batch )
+        return -ENOMEM;
+
+    do {
+        nr = act_collect(prv, &op->cursor, batch,
+                         min(wanted - done, ACT_RECORDS_BATCH));
+        for ( i = 0; i < nr && !rc; i++ )
+            rc = act_copy_record(op, done + i, &batch[i]);
+        done += nr;
+    } while ( nr && done < wanted && !rc && !hypercall_preempt_check() );
+
+    xfree(batch);
+
+    op->nr = done;
+    op->size = sizeof(*batch);
+    op->now_ns = NOW();
+
+    return rc;
+}
+
+int cf_check act_adjust_global(const struct scheduler *ops,
+                               struct xen_sysctl_scheduler_op *op)
+{
+    struct xen_sysctl_sched_activity *act = &op->u.sched_activity;
+    struct xen_sysctl_sched_activity_params *p = &act->u.params;
+    struct act_private *prv = act_priv(ops);
+    bool put = op->cmd == XEN_SYSCTL_SCHEDOP_putinfo;
+    unsigned long flags;
+    int rc;
+
+    switch ( act->op )
+    {
+    case XEN_SYSCTL_SCHED_ACTIVITY_OP_PARAMS:
+        write_lock_irqsave(&prv->lock, flags);
+        rc = put ? act_params_set(&prv->params, p) : 0;
+        p->ratelimit_us = prv->params.ratelimit / MICROSECS(1);
+        p->slice_min_us = prv->params.slice_min / MICROSECS(1);
+        p->slice_max_us = prv->params.slice_max / MICROSECS(1);
+        p->debt_max_us = prv->params.debt_max / MICROSECS(1);
+        write_unlock_irqrestore(&prv->lock, flags);
+        return rc;
+
+    case XEN_SYSCTL_SCHED_ACTIVITY_OP_RECORDS:
+        return put ? -EINVAL : act_records_get(prv, &act->u.records);
+
+    default:
+        return -EINVAL;
+    }
+}
+
+/*
+ * Local variables:
+ * mode: C
+ * c-file-style: "BSD"
+ * c-basic-offset: 4
+ * indent-tabs-mode: nil
+ * End:
+ */

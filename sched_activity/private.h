@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The activity scheduler: what its files share.
+ *
+ * Files:
+ *   activity.c  the operations Xen's scheduler core calls; placement
+ *   queue.c     order and choice: virtual time, deadlines, classes, preemption
+ *   cap.c       caps: budgets, parking, replenishment
+ *   record.c    the activity record of each vCPU
+ *   control.c   domctl and sysctl
+ *
+ * Locks, outermost first:
+ *   1. act_private.lock  rwlock, one per cpupool: which run queues, domains and
+ *                        units exist. Interrupts off. Whoever holds a run-queue
+ *                        lock may only try it.
+ *   2. act_runqueue.lock the schedule lock of all pCPUs of the queue: everything
+ *                        in the queue, in its units and its pCPUs. A second
+ *                        one may only be tried.
+ *   3. act_dom.budget_lock  innermost: the budget of a capped domain.
+ * Weight, cap and urgency of a domain are written with 1 held for writing and
+ * read without a lock: each is one aligned word, and a value read a moment late
+ * does no harm.
+ */
+#ifndef SCHED_ACTIVITY_PRIVATE_H
+#define SCHED_ACTIVITY_PRIVATE_H
+
+#include <xen/cpumask.h>
+#include <xen/rbtree.h>
+#include <xen/rwlock.h>
+#include <xen/sched.h>
+#include <xen/spinlock.h>
+#include <xen/timer.h>
+
+#include <public/domctl.h>
+#include <public/sysctl.h>
+
+#include "../private.h"
+
+/*
+ * pCPUs that share one queue and lock. Eight is a common core complex; above
+ * it the lock costs more than the balance inside the queue is worth.
+ */
+#define ACT_QUEUE_CPUS_MAX 8U
+
+/* A cap is kept over each period of this length, the one of credit2. */
+#define ACT_CAP_PERIOD MILLISECS(10)
+
+/* Below this a timer costs more than what it limits. */
+#define ACT_TIMER_MIN MICROSECS(20)
+
+/* Weight at which virtual time runs as fast as real time. */
+#define ACT_WEIGHT_SCALE XEN_SCHED_ACTIVITY_WEIGHT_DEFAULT
+
+struct act_params {
+    s_time_t ratelimit;
+    s_time_t slice_min;
+    s_time_t slice_max;
+    s_time_t debt_max;
+};
+
+/* One per cpupool that uses the scheduler. */
+struct act_private {
+    rwlock_t lock;
+    struct list_head queues;      /* act_runqueue.elem                      */
+    struct list_head doms;        /* act_dom.elem, ascending domain_id      */
+    cpumask_t idle;               /* hint: pCPUs with nothing to run        */
+    struct act_params params;
+};
+
+struct act_runqueue {
+    spinlock_t lock;
+    struct list_head elem;        /* act_private.queues; private lock       */
+    unsigned int socket;          /* that all its pCPUs are in              */
+    unsigned int refs;            /* pCPUs allocated to it; private lock    */
+    unsigned int nr_units;        /* units assigned to it                   */
+    unsigned int nr_queued;       /* units in the two trees                 */
+    struct rb_root urgent;        /* by virtual deadline; served first      */
+    struct rb_root fair;          /* by virtual deadline                    */
+    struct list_head parked;      /* units without budget                   */
+    cpumask_t cpus;               /* pCPUs that take work from here         */
+    cpumask_t idle;               /* of these, the ones running idle        */
+    cpumask_t tickled;            /* of these, the ones told to reschedule  */
+};
+
+struct act_pcpu {
+    struct act_runqueue *rq;
+    s_time_t vtime;               /* virtual time the fair class got to     */
+};
+
+struct act_dom {
+    struct domain *dom;
+    struct list_head elem;        /* act_private.doms                       */
+    struct list_head units;       /* act_unit.elem, ascending unit_id       */
+    struct act_private *prv;
+
+    unsigned int weight;
+    unsigned int cap;             /* percent of one pCPU, 0: none           */
+    unsigned int urgency;
+    s_time_t urgency_until;       /* end of the lease                       */
+
+    spinlock_t budget_lock;
+    s_time_t budget;              /* left in this period, may be negative   */
+    s_time_t replenished;         /* when the period began                  */
+    unsigned int nr_parked;
+    unsigned int nr_units;        /* private lock                           */
+    struct timer timer;           /* end of the period                      */
+};
+
+/* Where a unit is. A running unit is in state OUT. */
+enum act_state {
+    ACT_OUT,                      /* not waiting for a pCPU, or running     */
+    ACT_QUEUED,
+    ACT_PARKED,                   /* would wait, but has no budget          */
+};
+
+struct act_unit {
+    struct sched_unit *unit;
+    struct act_dom *dom;          /* NULL: idle unit                        */
+    struct act_runqueue *rq;      /* NULL: not inserted                     */
+    struct list_head elem;        /* act_dom.units; private lock            */
+
+    /* Everything from here on: lock of the unit's run queue. */
+    enum act_state state;
+    struct rb_node node;          /* in rq->urgent or rq->fair              */
+    struct list_head parked_elem; /* in rq->parked                          */
+
+    s_time_t vruntime;            /* time it ran, divided by weight         */
+    s_time_t vdeadline;           /* vruntime at the end of its slice       */
+    s_time_t charged;             /* running: charged up to this time       */
+    s_time_t picked;              /* running: since when                    */
+    s_time_t budget;              /* capped: its part of dom->budget        */
+
+    s_time_t burst;               /* ran for this long since it last woke   */
+    s_time_t burst_avg;           /* mean of the bursts so far              */
+    s_time_t wake_time;           /* 0, or: woken, has not run since        */
+
+    bool urgent;                  /* belongs in the urgent tree             */
+    bool boosted;                 /* an event makes it urgent for a slice   */
+    bool yielded;                 /* wants to be put behind others          */
+    bool blocked;                 /* gave its pCPU up to wait for an event  */
+    bool saving;                  /* pCPU may still hold its context        */
+    bool queue_after_save;        /* runnable again before that was done    */
+    bool resync;                  /* its vruntime belongs to another place  */
+    bool moved;                   /* queued here after being stolen         */
+
+    /* See struct xen_sched_activity_record. */
+    uint64_t wakes, blocks, preemptions, yields, migrations, boosts;
+    uint32_t latency[XEN_SCHED_ACTIVITY_LATENCY_BUCKETS];
+};
+
+static inline struct act_private *act_priv(const struct scheduler *ops)
+{
+    return ops->sched_data;
+}
+
+static inline struct act_unit *act_unit(const struct sched_unit *unit)
+{
+    return unit->priv;
+}
+
+/* NULL: the pCPU has left the pool, and is about to leave its queue. */
+static inline struct act_pcpu *act_pcpu(unsigned int cpu)
+{
+    return get_sched_res(cpu)->sched_priv;
+}
+
+static inline bool act_is_idle(const struct act_unit *su)
+{
+    return su->dom == NULL;
+}
+
+/* What runs on a pCPU of one of our queues; NULL if that is nothing of ours. */
+static inline struct act_unit *act_running(unsigned int cpu)
+{
+    struct act_unit *su = act_pcpu(cpu) ? act_unit(curr_on_cpu(cpu)) : NULL;
+
+    return su && !act_is_idle(su) ? su : NULL;
+}
+
+static inline bool act_is_capped(const struct act_unit *su)
+{
+    return su->dom && read_atomic(&su->dom->cap);
+}
+
+/* Virtual time only ever has to be compared over short distances; it may wrap. */
+static inline bool act_before(s_time_t a, s_time_t b)
+{
+    return (s_time_t)((uint64_t)a - (uint64_t)b) < 0;
+}
+
+/* queue.c: the lock of su->rq (or rq) is held, except where it says otherwise. */
+unsigned int act_urgency(const struct act_dom *dom, s_time_t now);
+void act_charge(struct act_unit *su, s_time_t now);
+void act_enqueue(struct act_unit *su, s_time_t now);
+void act_dequeue(struct act_unit *su);
+void act_tickle(struct act_unit *su, s_time_t now);
+bool act_boost(struct act_unit *su, s_time_t now);
+void act_expire_slice(struct act_unit *su);
+void act_assign(struct act_unit *su, struct act_runqueue *rq, s_time_t now);
+void act_unassign(struct act_unit *su, s_time_t now);
+void act_place(struct act_unit *su, s_time_t now);
+struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
+                          unsigned int cpu, s_time_t now, s_time_t *limit);
+struct act_unit *act_steal(struct act_private *prv, struct act_runqueue *rq,
+                           unsigned int cpu, s_time_t now);
+
+/* cap.c */
+void act_cap_init(struct act_dom *dom);
+void act_cap_destroy(struct act_dom *dom);
+void act_cap_start(struct act_dom *dom, s_time_t now);
+void act_cap_stop(struct act_dom *dom);
+bool act_cap_grab(struct act_unit *su);
+void act_cap_return(struct act_unit *su);
+void act_cap_park(struct act_unit *su);
+void act_cap_unpark(struct act_unit *su);
+
+/* record.c: the lock of su->rq is held. */
+void act_record_run(struct act_unit *su, s_time_t now);
+void act_record_block(struct act_unit *su);
+void act_record_wake(struct act_unit *su, s_time_t now);
+void act_record_fill(struct act_unit *su, const struct vcpu *v, s_time_t now,
+                     struct xen_sched_activity_record *rec);
+
+/* control.c */
+void act_params_init(struct act_params *params);
+int cf_check act_adjust(const struct scheduler *ops, struct domain *d,
+                        struct xen_domctl_scheduler_op *op);
+int cf_check act_adjust_global(const struct scheduler *ops,
+                               struct xen_sysctl_scheduler_op *op);
+
+#endif /* SCHED_ACTIVITY_PRIVATE_H */
