@@ -160,6 +160,7 @@ struct avm_pool {
     uint32_t sched_id;      /* XEN_SCHEDULER_*: avm_scheduler_name()        */
     uint32_t nr_pcpus;
     uint32_t can;           /* AVM_CAN_*                                    */
+    uint64_t pcpus;         /* bit n = pCPU n, pCPU 0 .. 63 only            */
 };
 
 struct avm_host {
@@ -287,6 +288,7 @@ struct avm_window {
     uint32_t wakes_per_s, blocks_per_s, preemptions_per_s;
     uint32_t events_per_s;       /* received, all kinds                     */
     uint32_t events_io_per_s;    /* interdomain and pirq                    */
+    uint32_t events_virq_per_s;  /* its own timer, mostly                   */
     uint32_t events_runnable_per_s;
     uint32_t burst_us;           /* run time per block                      */
     uint32_t latency_p99_us;     /* wake to run, upper edge of the bucket   */

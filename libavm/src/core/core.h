@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The six steps of the loop. Each is pure: no clock, no I/O, no allocation, no
+ * floating point, nothing of Xen or Linux; results go to room that the caller
+ * gives. src/state.c keeps the memory between two rounds and calls them in
+ * this order:
+ *
+ *   monitor     two counters           -> window
+ *   evaluate    windows                -> class, pressure
+ *   decide      domains of the host    -> wishes
+ *   resolve     wishes                 -> grants, donors, refusals
+ *   reallocate  wishes that are granted -> changes, in order, in steps
+ *   next        changes                -> which of them now
+ */
+#ifndef AVM_CORE_H
+#define AVM_CORE_H
+
+#include "avm.h"
+
+#define AVM_HISTORY 4 /* windows that 'smooth' covers */
+
+static inline uint32_t avm_min_u32(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline uint32_t avm_max_u32(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+/* 64 bit in, 32 bit out: what does not fit is as good as "very much". */
+static inline uint32_t avm_clamp_u32(uint64_t v)
+{
+    return v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
+}
+
+/* Writes at most AVM_TEXT_LEN bytes; what does not fit is cut. */
+void avm_text(char *buf, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* ------------------------------------------------------------------------ */
+/* monitor                                                                  */
+
+/* The counters of one domain at one time. */
+struct avm_reading {
+    uint64_t mono_ns;
+    uint32_t have;               /* AVM_HAVE_* */
+    struct avm_counters count;
+};
+
+/*
+ * What happened from 'then' to 'now'. A source that is missing in one of them,
+ * or whose counters went backwards, is missing in the window. length_ns is 0
+ * ("not enough data") if there is no time between them or no source is left.
+ */
+void avm_monitor(const struct avm_reading *then, const struct avm_reading *now,
+                 struct avm_window *w);
+
+/* ------------------------------------------------------------------------ */
+/* evaluate                                                                 */
+
+/*
+ * Sets class, confidence, pressure and evidence of 'd' from its window, smooth
+ * window and role. d->klass is the class it had: changing it takes more than
+ * keeping it. 'windows' is how many windows 'smooth' covers, 0 .. AVM_HISTORY.
+ */
+void avm_evaluate(struct avm_domain *d, unsigned int windows);
+
+/* CPU time it would use if it never had to wait: running and runnable. */
+uint32_t avm_demand_permille(const struct avm_domain *d);
+
+/* ------------------------------------------------------------------------ */
+/* decide                                                                   */
+
+enum avm_wish_kind {
+    AVM_WISH_GAIN,     /* has to be worth it, and to hold                    */
+    AVM_WISH_GIVE,     /* donor: gives to others                             */
+    AVM_WISH_RETURN,   /* reason gone: back to what it was                   */
+    AVM_WISH_DECLARED, /* the administrator asked for it: at once            */
+};
+
+struct avm_wish {
+    size_t dom;                  /* index in the array of domains            */
+    struct avm_uuid uuid;        /* so that order does not depend on index   */
+    enum avm_role role;
+    enum avm_knob knob;
+    enum avm_wish_kind kind;
+    uint64_t from, to;
+    uint32_t gain_permille;
+    bool refused;                /* by resolve; reason in why_not            */
+    char reason[AVM_TEXT_LEN];
+    char why_not[AVM_TEXT_LEN];
+};
+
+/* What the loop remembers of one knob of one domain. */
+struct avm_knob_memory {
+    bool known;                  /* 'last' means something                   */
+    bool ours;                   /* we changed it and did not undo it        */
+    bool changed;                /* changed_ms means something               */
+    bool failed;                 /* the last attempt did                     */
+    uint64_t original;           /* before our first change                  */
+    uint64_t last;               /* what we wrote or saw last                */
+    uint64_t changed_ms;         /* when we changed it                       */
+    uint64_t foreign_until_ms;   /* someone else set it: hands off until     */
+    uint32_t held;               /* decisions in a row with the same wish    */
+    uint64_t held_to;            /* that wish: value, or direction           */
+};
+
+/* What resolve and reallocate keep to; from the need, or the role. */
+struct avm_limits {
+    uint32_t weight_min, weight_max;
+    bool weight_explicit;        /* the need says so, not just the role      */
+    bool cap_set, affinity_set;
+    uint32_t cap_pct;
+    uint64_t affinity;
+};
+
+struct avm_memory {
+    struct avm_uuid uuid;
+    uint32_t domid, pool;
+    uint64_t first_ms;           /* seen since                               */
+    bool present;                /* in the last sample                       */
+    struct avm_reading reading[AVM_HISTORY + 1]; /* ring                     */
+    unsigned int readings, newest;
+    struct avm_limits limits;
+    struct avm_knob_memory knob[AVM_NR_KNOBS];
+    uint64_t lease_from_ms;      /* urgency: renewed last                    */
+    uint32_t lease_ms;
+    uint32_t wished;             /* knobs (1 << knob) with a wish: for next  */
+};
+
+/* At most this many wishes for one domain. */
+#define AVM_WISHES_PER_DOMAIN AVM_NR_KNOBS
+
+/* Room for nr numbers each, that decide and resolve work in. */
+struct avm_scratch {
+    size_t *group, *member;
+    uint32_t *capacity, *demand, *weight, *before, *after;
+    uint32_t *tmp_demand, *tmp_weight, *tmp_share;
+};
+
+/*
+ * What would help? dom[i] and mem[i] belong together. Returns the number of
+ * wishes; 'wish' has room for nr * AVM_WISHES_PER_DOMAIN.
+ */
+size_t avm_decide(const struct avm_host *host, const struct avm_domain *dom,
+                  const struct avm_memory *mem, size_t nr,
+                  struct avm_scratch *s, struct avm_wish *wish);
+
+/* ------------------------------------------------------------------------ */
+/* resolve                                                                  */
+
+/*
+ * Domains that compete for the same pCPUs: those of a pool whose affinities
+ * overlap. group[i] is the smallest index of a domain in the group of i, and
+ * capacity[i] the CPU time of that group, permille of a pCPU.
+ */
+void avm_groups(const struct avm_host *host, const struct avm_domain *dom,
+                size_t nr, size_t *group, uint32_t *capacity);
+
+/*
+ * Weighted max-min: divides 'capacity' among those with a demand, by weight; what
+ * one does not need goes to the others. share[] in the unit of capacity; never
+ * more than demand[], and in sum never more than capacity.
+ */
+void avm_share(uint32_t capacity, const uint32_t *demand,
+               const uint32_t *weight, uint32_t *share, size_t nr);
+
+/*
+ * avm_share() for each group of s->group, with s->capacity and the given demand
+ * and weight of each domain.
+ */
+void avm_share_groups(struct avm_scratch *s, const uint32_t *demand,
+                      const uint32_t *weight, uint32_t *share, size_t nr);
+
+/*
+ * Cuts or refuses wishes that would take from those who must not give, and says
+ * who gave what to whom since weights were last as the administrator left them.
+ * Wishes come out sorted: that is the order in which they are served.
+ * 'grant' has room for max_grants. Returns the number of grants.
+ */
+size_t avm_resolve(const struct avm_config *c, const struct avm_host *host,
+                   const struct avm_domain *dom, const struct avm_memory *mem,
+                   size_t nr, struct avm_wish *wish, size_t nr_wishes,
+                   struct avm_scratch *s,
+                   struct avm_grant *grant, size_t max_grants);
+
+/* ------------------------------------------------------------------------ */
+/* reallocate                                                               */
+
+/* How far a weight goes towards 'to' in one change. */
+uint32_t avm_step(const struct avm_config *c, uint32_t from, uint32_t to);
+
+/*
+ * Turns wishes into changes, one each: limits the step of a weight, and orders
+ * them so that who gives comes before who takes. 'change' has room for
+ * nr_wishes. order[i] is the wish that change[i] is made of.
+ */
+void avm_reallocate(const struct avm_config *c, const struct avm_domain *dom,
+                    const struct avm_wish *wish, size_t nr_wishes,
+                    struct avm_change *change, size_t *order);
+
+/*
+ * Compares what was read with what we wrote last. True if someone else changed
+ * it: 'change' says what, and the memory has adopted it. now_ms is the time of
+ * the sample. A lease that ran out is nobody's change.
+ */
+bool avm_foreign_check(const struct avm_config *c, const struct avm_domain *d,
+                       struct avm_memory *m, enum avm_knob knob,
+                       uint64_t now_ms, struct avm_change *change);
+
+/* Value of a knob in parameters; false if the scheduler has no such knob. */
+bool avm_knob_value(const struct avm_params *p, enum avm_knob knob,
+                    uint64_t *value);
+
+/* ------------------------------------------------------------------------ */
+/* next                                                                     */
+
+/*
+ * Returning to normal takes this many times hold_decisions: taking back too late
+ * costs little, taking back too early makes a load that comes and goes flap.
+ */
+#define AVM_RETURN_HOLD_FACTOR 4
+
+/*
+ * When changes were applied, for the budget per minute: enough for the largest
+ * budget.
+ */
+struct avm_budget {
+    uint64_t *at_ms;             /* ring of 'size' times                     */
+    uint32_t size, used, next;
+};
+
+uint32_t avm_budget_left(const struct avm_budget *b, uint32_t per_minute,
+                         uint64_t now_ms);
+void avm_budget_spend(struct avm_budget *b, uint64_t now_ms);
+
+/*
+ * Sets the state of each change. 'count' says whether this is a decision (it
+ * counts towards hold_decisions) or only a look. wish[order[i]] made change[i].
+ */
+void avm_next(const struct avm_config *c, struct avm_memory *mem, size_t nr,
+              const struct avm_wish *wish, const size_t *order,
+              struct avm_change *change, size_t nr_changes,
+              const struct avm_budget *b, uint64_t now_ms, bool count);
+
+/* Is the lease of this domain to be renewed now? At half of its length. */
+bool avm_lease_due(const struct avm_memory *m, uint64_t now_ms);
+
+#endif /* AVM_CORE_H */

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * decide: would more of something really help this domain, or would less of it
+ * help the others? Whether the others can afford it is for resolve.
+ *
+ *   waits after it wakes        -> urgency (sooner, not more)
+ *   wants more than its share   -> weight (more)
+ *   computes, in the background -> gives: urgency and weight down
+ *   reason gone                 -> back to what it was
+ *
+ * A domain that never waits gains nothing from any of this, and is left alone.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "core.h"
+
+/* Sure enough of a class to act upon it. */
+#define CONFIDENT_PERMILLE 500
+
+/*
+ * To wait for 5% of the time in which it has work, or for half a millisecond
+ * after one wake-up in 100, is what a user can begin to notice.
+ */
+#define WAITS_PERMILLE 50
+#define WAITS_P99_US   500
+
+/* Fewer wake-ups than that and nobody sits at the other end. */
+#define SERVES_WAKES_PER_S 5
+
+/* A wish for weight needs 5% more demand than share: less is measuring noise. */
+#define SHORT_PERMILLE 50
+
+static bool confident(const struct avm_domain *d, enum avm_class c)
+{
+    return d->klass == c && d->confidence_permille >= CONFIDENT_PERMILLE;
+}
+
+static bool computes(const struct avm_domain *d)
+{
+    return confident(d, AVM_CLASS_CPU) ||
+           (d->role == AVM_ROLE_BACKGROUND && confident(d, AVM_CLASS_MIXED));
+}
+
+static bool waits(const struct avm_domain *d)
+{
+    return d->pressure_permille[AVM_RES_CPU] >= WAITS_PERMILLE ||
+           d->smooth.latency_p99_us >= WAITS_P99_US;
+}
+
+/* Sleeps and wakes for somebody's sake. */
+static bool serves(const struct avm_domain *d)
+{
+    if (d->smooth.wakes_per_s < SERVES_WAKES_PER_S)
+        return false;
+    if (d->role == AVM_ROLE_INTERACTIVE)
+        return d->klass != AVM_CLASS_CPU && d->klass != AVM_CLASS_IDLE;
+    return confident(d, AVM_CLASS_NET) || confident(d, AVM_CLASS_DISK) ||
+           confident(d, AVM_CLASS_TIME_CRITICAL);
+}
+
+/* Those of a higher role than background that compete with a domain. */
+struct others {
+    unsigned int busy, waiting;
+    uint32_t wait_permille;     /* of the one that waits most                */
+};
+
+static struct others others_of(const struct avm_domain *dom, size_t nr,
+                               const size_t *group, size_t me)
+{
+    struct others o = { 0, 0, 0 };
+    size_t i;
+
+    for (i = 0; i < nr; i++) {
+        uint32_t p = dom[i].pressure_permille[AVM_RES_CPU];
+
+        if (i == me || group[i] != group[me] ||
+            dom[i].role == AVM_ROLE_BACKGROUND ||
+            dom[i].klass == AVM_CLASS_IDLE || !dom[i].smooth.length_ns)
+            continue;
+        o.busy++;
+        if (p < WAITS_PERMILLE)
+            continue;
+        o.waiting++;
+        o.wait_permille = avm_max_u32(o.wait_permille, p);
+    }
+    return o;
+}
+
+static void reason_give(struct avm_wish *x, const struct avm_domain *d,
+                        const struct others *o, const char *what)
+{
+    avm_text(x->reason, "background work that computes (%u%% of a CPU) while "
+             "%u other%s wait%s: %s", d->smooth.cpu_permille / 10, o->waiting,
+             o->waiting == 1 ? "" : "s", o->waiting == 1 ? "s" : "", what);
+}
+
+static struct avm_wish *wish_add(struct avm_wish *w, size_t *n,
+                                 const struct avm_domain *d, size_t dom,
+                                 enum avm_knob knob, enum avm_wish_kind kind,
+                                 uint64_t from, uint64_t to, uint32_t gain)
+{
+    struct avm_wish *x = &w[(*n)++];
+
+    memset(x, 0, sizeof(*x));
+    x->dom = dom;
+    x->uuid = d->uuid;
+    x->role = d->role;
+    x->knob = knob;
+    x->kind = kind;
+    x->from = from;
+    x->to = to;
+    x->gain_permille = gain;
+    return x;
+}
+
+static void decide_urgency(const struct avm_domain *d, size_t i,
+                           const struct avm_memory *m, const struct others *o,
+                           struct avm_wish *w, size_t *n)
+{
+    uint32_t now = d->params.urgency, p = d->pressure_permille[AVM_RES_CPU];
+    bool ours = m->knob[AVM_KNOB_URGENCY].ours;
+    struct avm_wish *x;
+
+    if (!(d->params.can & AVM_CAN_URGENCY))
+        return;
+
+    if (d->role == AVM_ROLE_TIME_CRITICAL && !confident(d, AVM_CLASS_CPU)) {
+        if (now == AVM_URGENCY_CRITICAL)
+            return;
+        x = wish_add(w, n, d, i, AVM_KNOB_URGENCY, AVM_WISH_DECLARED, now,
+                     AVM_URGENCY_CRITICAL, 1000);
+        avm_text(x->reason, "declared time-critical: runs ahead of the others "
+                 "when it wakes, within its own share");
+        return;
+    }
+
+    if (d->role == AVM_ROLE_BACKGROUND) {
+        if (computes(d) && now == AVM_URGENCY_BACKGROUND)
+            return;
+        if (computes(d) && o->waiting) {
+            x = wish_add(w, n, d, i, AVM_KNOB_URGENCY, AVM_WISH_GIVE, now,
+                         AVM_URGENCY_BACKGROUND, o->wait_permille);
+            reason_give(x, d, o, "must not preempt them");
+            return;
+        }
+    } else if (serves(d)) {
+        /* Once it is urgent it waits no more: that is no reason to stop. */
+        if (now == AVM_URGENCY_INTERACTIVE)
+            return;
+        if (waits(d)) {
+            x = wish_add(w, n, d, i, AVM_KNOB_URGENCY, AVM_WISH_GAIN, now,
+                         AVM_URGENCY_INTERACTIVE,
+                         avm_max_u32(p, avm_min_u32(1000,
+                             1000ull * d->smooth.latency_p99_us /
+                             (d->smooth.latency_p99_us + WAITS_P99_US))));
+            avm_text(x->reason, "%s: wakes %u times/s and then waits (%u%% of "
+                     "its busy time, 99%% within %u us): sooner helps, more "
+                     "does not", avm_class_name(d->klass),
+                     d->smooth.wakes_per_s, p / 10, d->smooth.latency_p99_us);
+            return;
+        }
+    }
+
+    if (ours && now != AVM_URGENCY_NORMAL) {
+        x = wish_add(w, n, d, i, AVM_KNOB_URGENCY, AVM_WISH_RETURN, now,
+                     AVM_URGENCY_NORMAL, 0);
+        avm_text(x->reason, "reason gone (%s now): urgency back to normal",
+                 avm_class_name(d->klass));
+    }
+}
+
+/*
+ * Weight with which its share would grow from 'fair' to 'want', if those who
+ * have the rest of the capacity keep theirs: w / (w + rest) = want / capacity.
+ */
+static uint32_t weight_for(uint32_t now, uint32_t want, uint32_t fair,
+                           uint32_t capacity)
+{
+    if (want >= capacity || !fair || fair >= capacity)
+        return UINT32_MAX;
+    return avm_clamp_u32((uint64_t)now * (capacity - fair) / fair * want /
+                         (capacity - want));
+}
+
+/* 'fair' is its share of the group's CPU time with the weights of now. */
+static void decide_weight(const struct avm_domain *d, size_t i,
+                          const struct avm_memory *m, const struct others *o,
+                          uint32_t capacity, uint32_t fair,
+                          struct avm_wish *w, size_t *n)
+{
+    const struct avm_limits *l = &m->limits;
+    const struct avm_knob_memory *k = &m->knob[AVM_KNOB_WEIGHT];
+    uint32_t now = d->params.weight, want = avm_demand_permille(d), to;
+    struct avm_wish *x;
+
+    if (!(d->params.can & AVM_CAN_WEIGHT))
+        return;
+
+    /* What the administrator wrote down in so many words. */
+    if (l->weight_explicit && (now < l->weight_min || now > l->weight_max)) {
+        to = now < l->weight_min ? l->weight_min : l->weight_max;
+        x = wish_add(w, n, d, i, AVM_KNOB_WEIGHT, AVM_WISH_DECLARED, now, to,
+                     1000);
+        avm_text(x->reason, "its need asks for a weight of %u to %u",
+                 l->weight_min, l->weight_max);
+        return;
+    }
+
+    /* All else follows from figures. */
+    if (!d->smooth.length_ns)
+        return;
+
+    if (d->role == AVM_ROLE_BACKGROUND && computes(d)) {
+        if (o->waiting && now > l->weight_min) {
+            x = wish_add(w, n, d, i, AVM_KNOB_WEIGHT, AVM_WISH_GIVE, now,
+                         l->weight_min, o->wait_permille);
+            reason_give(x, d, o, "gives, down to the floor of its role");
+            return;
+        }
+        /* That nobody waits any more may be thanks to what it gave. */
+        if (o->busy)
+            return;
+    }
+
+    /* Equals share equally: only what ranks above normal asks for more. */
+    if (d->role == AVM_ROLE_INTERACTIVE || d->role == AVM_ROLE_TIME_CRITICAL) {
+        if (d->klass != AVM_CLASS_IDLE && waits(d) &&
+            d->smooth.cpu_permille + SHORT_PERMILLE >= fair &&
+            (uint64_t)want * 1000 > (uint64_t)fair * (1000 + SHORT_PERMILLE)) {
+            to = weight_for(now, want, fair, capacity);
+            to = avm_min_u32(to, l->weight_max);
+            if (to > now) {
+                x = wish_add(w, n, d, i, AVM_KNOB_WEIGHT, AVM_WISH_GAIN, now,
+                             to, avm_min_u32(1000, 1000ull * (want - fair) /
+                                                   (fair ? fair : 1)));
+                avm_text(x->reason, "wants %u%% of a CPU and its share is "
+                         "%u%%", want / 10, fair / 10);
+                return;
+            }
+        }
+        /* It still uses what it was given. */
+        if (k->ours && now > k->original && want > fair / 2)
+            return;
+    }
+
+    if (k->ours && now != k->original) {
+        x = wish_add(w, n, d, i, AVM_KNOB_WEIGHT, AVM_WISH_RETURN, now,
+                     k->original, 0);
+        avm_text(x->reason, "reason gone (%s now): weight back to %" PRIu64,
+                 avm_class_name(d->klass), k->original);
+    }
+}
+
+/* Cap and affinity are set because a need says so, never by a guess. */
+static void decide_declared(const struct avm_domain *d, size_t i,
+                            const struct avm_memory *m, enum avm_knob knob,
+                            bool set, uint64_t to,
+                            struct avm_wish *w, size_t *n)
+{
+    const struct avm_knob_memory *k = &m->knob[knob];
+    struct avm_wish *x;
+    uint64_t now;
+
+    if (!avm_knob_value(&d->params, knob, &now))
+        return;
+    if (set && now != to) {
+        x = wish_add(w, n, d, i, knob, AVM_WISH_DECLARED, now, to, 1000);
+        avm_text(x->reason, "its need asks for this %s", avm_knob_name(knob));
+    } else if (!set && k->ours && now != k->original) {
+        x = wish_add(w, n, d, i, knob, AVM_WISH_RETURN, now, k->original, 0);
+        avm_text(x->reason, "no need asks for this %s any more",
+                 avm_knob_name(knob));
+    }
+}
+
+size_t avm_decide(const struct avm_host *host, const struct avm_domain *dom,
+                  const struct avm_memory *mem, size_t nr,
+                  struct avm_scratch *s, struct avm_wish *wish)
+{
+    size_t i, n = 0;
+
+    avm_groups(host, dom, nr, s->group, s->capacity);
+    for (i = 0; i < nr; i++) {
+        s->demand[i] = avm_demand_permille(&dom[i]);
+        s->weight[i] = dom[i].params.weight;
+    }
+    avm_share_groups(s, s->demand, s->weight, s->before, nr);
+
+    for (i = 0; i < nr; i++) {
+        const struct avm_domain *d = &dom[i];
+        const struct avm_memory *m = &mem[i];
+        struct others o;
+
+        /* dom0 serves all others: it is watched, and left as it is. */
+        if (d->held ||
+            (d->flags & (AVM_DOM_CONTROL | AVM_DOM_DYING | AVM_DOM_SHUTDOWN)))
+            continue;
+
+        o = others_of(dom, nr, s->group, i);
+        decide_urgency(d, i, m, &o, wish, &n);
+        decide_weight(d, i, m, &o, s->capacity[i], s->before[i], wish, &n);
+        decide_declared(d, i, m, AVM_KNOB_CAP, m->limits.cap_set,
+                        m->limits.cap_pct, wish, &n);
+        decide_declared(d, i, m, AVM_KNOB_AFFINITY, m->limits.affinity_set,
+                        m->limits.affinity, wish, &n);
+    }
+    return n;
+}

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * resolve: a wish for more is a wish that somebody else has less. Who?
+ *
+ * Who may give to whom: a background domain to everyone above it, a normal one
+ * to time-critical work only, and nobody else. Everyone keeps a floor: who may
+ * not give keeps the share that it has with everybody's own weight, who may
+ * keeps the part of it that its lowest weight stands for. Shares are weighted
+ * max-min shares of the pCPUs that a group of domains competes for.
+ *
+ * Urgency moves no share (the scheduler charges for it), so it has one rule only:
+ * what is critical may fill half of the CPU time, or it would starve the rest.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core.h"
+
+/* Of a group's CPU time, that critical domains may use together. */
+#define CRITICAL_MAX_PERMILLE 500
+
+/* A critical domain about which nothing is known yet: a guess. */
+#define CRITICAL_GUESS_PERMILLE 50
+
+/* Shares are rounded; differences up to this are none. */
+#define ROUNDING 2
+
+/* What is not worth a line in the ledger. */
+#define GRANT_MIN_PERMILLE 5
+
+/* ------------------------------------------------------------------------ */
+/* Groups and shares                                                        */
+
+static uint64_t pcpus_of(const struct avm_pool *p, const struct avm_domain *d)
+{
+    uint64_t all = p->pcpus ? p->pcpus : UINT64_MAX, m = all;
+
+    if (d->params.can & AVM_CAN_AFFINITY)
+        m &= d->params.affinity;
+    return m ? m : all;
+}
+
+/* Affinities that overlap, directly or through others: one mask each. */
+static unsigned int merge(uint64_t *part, unsigned int nr, uint64_t m)
+{
+    unsigned int i, n = 0;
+
+    for (i = 0; i < nr; i++) {
+        if (part[i] & m)
+            m |= part[i];
+        else
+            part[n++] = part[i];
+    }
+    part[n++] = m;
+    return n;
+}
+
+void avm_groups(const struct avm_host *host, const struct avm_domain *dom,
+                size_t nr, size_t *group, uint32_t *capacity)
+{
+    uint64_t part[65]; /* disjoint, so there are 64 at most, and one more */
+    size_t first[65];
+    uint32_t p;
+    size_t i;
+
+    for (i = 0; i < nr; i++) {
+        group[i] = i;
+        capacity[i] = 1000 * (dom[i].nr_vcpus ? dom[i].nr_vcpus : 1);
+    }
+
+    for (p = 0; p < host->nr_pools; p++) {
+        const struct avm_pool *pool = &host->pool[p];
+        unsigned int n = 0, k;
+
+        for (i = 0; i < nr; i++)
+            if (dom[i].pool == pool->id)
+                n = merge(part, n, pcpus_of(pool, &dom[i]));
+        for (k = 0; k < n; k++)
+            first[k] = nr;
+
+        for (i = 0; i < nr; i++) {
+            uint64_t m;
+
+            if (dom[i].pool != pool->id)
+                continue;
+            m = pcpus_of(pool, &dom[i]);
+            for (k = 0; !(part[k] & m); k++)
+                ;
+            if (first[k] == nr)
+                first[k] = i;
+            group[i] = first[k];
+            /* A pool of more than 64 pCPUs cannot be divided by masks. */
+            capacity[i] = 1000 * (part[k] == pool->pcpus || !pool->pcpus ?
+                                  pool->nr_pcpus :
+                                  (uint32_t)__builtin_popcountll(part[k]));
+        }
+    }
+}
+
+void avm_share(uint32_t capacity, const uint32_t *demand,
+               const uint32_t *weight, uint32_t *share, size_t nr)
+{
+    uint64_t left = capacity;
+    bool again = true;
+    size_t i;
+
+    memset(share, 0, nr * sizeof(*share));
+
+    /* Who needs less than its part gets that; the rest is divided anew. */
+    while (again) {
+        uint64_t weights = 0, part = left;
+
+        again = false;
+        for (i = 0; i < nr; i++)
+            if (share[i] != demand[i])
+                weights += weight[i] ? weight[i] : 1;
+        for (i = 0; i < nr; i++) {
+            uint64_t w = weight[i] ? weight[i] : 1;
+
+            if (share[i] == demand[i] || demand[i] * weights > part * w)
+                continue;
+            share[i] = demand[i];
+            left -= demand[i];
+            again = true;
+        }
+        if (again)
+            continue;
+        for (i = 0; i < nr; i++)
+            if (share[i] != demand[i])
+                share[i] = part * (weight[i] ? weight[i] : 1) / weights;
+    }
+}
+
+void avm_share_groups(struct avm_scratch *s, const uint32_t *demand,
+                      const uint32_t *weight, uint32_t *share, size_t nr)
+{
+    size_t g, i, n;
+
+    for (g = 0; g < nr; g++) {
+        if (s->group[g] != g)
+            continue;
+        for (i = g, n = 0; i < nr; i++) {
+            if (s->group[i] != g)
+                continue;
+            s->member[n] = i;
+            s->tmp_demand[n] = demand[i];
+            s->tmp_weight[n] = weight[i];
+            n++;
+        }
+        avm_share(s->capacity[g], s->tmp_demand, s->tmp_weight, s->tmp_share,
+                  n);
+        for (i = 0; i < n; i++)
+            share[s->member[i]] = s->tmp_share[i];
+    }
+}
+
+/* ------------------------------------------------------------------------ */
+/* Conflicts                                                                */
+
+static int role_rank(enum avm_role r)
+{
+    switch (r) {
+    case AVM_ROLE_BACKGROUND:    return 0;
+    case AVM_ROLE_INTERACTIVE:   return 2;
+    case AVM_ROLE_TIME_CRITICAL: return 3;
+    default:                     return 1;
+    }
+}
+
+static bool may_give(enum avm_role from, enum avm_role to)
+{
+    if (from == AVM_ROLE_BACKGROUND)
+        return to != AVM_ROLE_BACKGROUND;
+    return from == AVM_ROLE_NORMAL && to == AVM_ROLE_TIME_CRITICAL;
+}
+
+/* Declared first, then who gives, then by role and gain; never by index. */
+static int wish_cmp(const void *pa, const void *pb)
+{
+    const struct avm_wish *a = pa, *b = pb;
+    static const int kind_rank[] = {
+        [AVM_WISH_DECLARED] = 0, [AVM_WISH_GIVE] = 1,
+        [AVM_WISH_RETURN] = 2, [AVM_WISH_GAIN] = 3,
+    };
+
+    if (a->kind != b->kind)
+        return kind_rank[a->kind] - kind_rank[b->kind];
+    if (a->role != b->role)
+        return role_rank(b->role) - role_rank(a->role);
+    if (a->gain_permille != b->gain_permille)
+        return a->gain_permille > b->gain_permille ? -1 : 1;
+    if (!avm_uuid_equal(&a->uuid, &b->uuid))
+        return memcmp(&a->uuid, &b->uuid, sizeof(a->uuid));
+    return (int)a->knob - (int)b->knob;
+}
+
+static uint32_t critical_use(const struct avm_domain *d)
+{
+    return d->smooth.length_ns ? d->smooth.cpu_permille :
+                                 CRITICAL_GUESS_PERMILLE;
+}
+
+static void resolve_critical(const struct avm_domain *dom, size_t nr,
+                             struct avm_wish *wish, size_t nr_wishes,
+                             const struct avm_scratch *s, uint32_t *used)
+{
+    size_t i;
+
+    memset(used, 0, nr * sizeof(*used));
+    for (i = 0; i < nr; i++)
+        if (dom[i].params.urgency == AVM_URGENCY_CRITICAL)
+            used[s->group[i]] += critical_use(&dom[i]);
+
+    for (i = 0; i < nr_wishes; i++) {
+        struct avm_wish *w = &wish[i];
+        size_t g = s->group[w->dom];
+        uint64_t room = (uint64_t)s->capacity[g] * CRITICAL_MAX_PERMILLE / 1000;
+        uint32_t use;
+
+        if (w->knob != AVM_KNOB_URGENCY || w->to != AVM_URGENCY_CRITICAL)
+            continue;
+        use = critical_use(&dom[w->dom]);
+        if ((uint64_t)used[g] + use > room) {
+            w->refused = true;
+            avm_text(w->why_not, "time-critical domains use %u%% here already "
+                     "and this one %u%% more, of at most %u%%", used[g] / 10,
+                     use / 10, (unsigned int)(room / 10));
+            continue;
+        }
+        used[g] += use;
+    }
+}
+
+/*
+ * Nobody in the group of 'taker' is below its floor with s->weight? 'loser' is
+ * the first that is. s->before are the shares with everybody's own weight.
+ */
+static bool floors_kept(const struct avm_domain *dom,
+                        const struct avm_memory *mem, size_t nr, size_t taker,
+                        struct avm_scratch *s, size_t *loser)
+{
+    size_t j;
+
+    avm_share_groups(s, s->demand, s->weight, s->after, nr);
+
+    for (j = 0; j < nr; j++) {
+        const struct avm_knob_memory *k = &mem[j].knob[AVM_KNOB_WEIGHT];
+        uint64_t floor = s->before[j];
+        uint32_t own = k->ours ? k->original : dom[j].params.weight;
+
+        if (j == taker || s->group[j] != s->group[taker])
+            continue;
+        if (may_give(dom[j].role, dom[taker].role) && own &&
+            mem[j].limits.weight_min < own)
+            floor = floor * mem[j].limits.weight_min / own;
+        if ((uint64_t)s->after[j] + ROUNDING < floor) {
+            *loser = j;
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The most that this wish can have, up to one step; 0 if nothing. */
+static void resolve_weight(const struct avm_config *c,
+                           const struct avm_domain *dom,
+                           const struct avm_memory *mem, size_t nr,
+                           struct avm_wish *w, struct avm_scratch *s)
+{
+    uint32_t now = w->from, lo = now, hi = avm_step(c, now, w->to);
+    size_t loser = w->dom;
+    char name[AVM_UUID_STR_LEN];
+
+    s->weight[w->dom] = hi;
+    if (floors_kept(dom, mem, nr, w->dom, s, &loser))
+        return;
+
+    while (hi - lo > 1) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        size_t l;
+
+        s->weight[w->dom] = mid;
+        if (floors_kept(dom, mem, nr, w->dom, s, &l))
+            lo = mid;
+        else
+            hi = mid;
+    }
+    s->weight[w->dom] = lo;
+    w->to = lo;
+    if (lo != now)
+        return;
+    w->refused = true;
+    avm_text(w->why_not, "would take from %s (role %s), which is at its floor "
+             "of %u%% of a CPU, and nobody of a lower role has any to give",
+             avm_uuid_str(&dom[loser].uuid, name),
+             avm_role_name(dom[loser].role), s->before[loser] / 10);
+}
+
+/* ------------------------------------------------------------------------ */
+/* Ledger                                                                   */
+
+static int64_t moved(const struct avm_scratch *s, size_t i)
+{
+    return (int64_t)s->after[i] - (int64_t)s->before[i];
+}
+
+/*
+ * Pairs those who have less than with everybody's own weight with those who
+ * have more. s->before and s->after are used up.
+ */
+static size_t ledger(const struct avm_domain *dom, const struct avm_memory *mem,
+                     size_t nr, struct avm_scratch *s,
+                     struct avm_grant *grant, size_t max_grants)
+{
+    size_t *by_uuid = s->member, n = 0, a, b, i, j;
+
+    for (i = 0; i < nr; i++) {
+        for (j = i; j && memcmp(&dom[by_uuid[j - 1]].uuid, &dom[i].uuid,
+                                sizeof(dom[i].uuid)) > 0; j--)
+            by_uuid[j] = by_uuid[j - 1];
+        by_uuid[j] = i;
+    }
+
+    for (a = 0; a < nr; a++) {
+        for (b = 0; b < nr && n < max_grants; b++) {
+            size_t from = by_uuid[a], to = by_uuid[b];
+            struct avm_grant *g = &grant[n];
+            int64_t share;
+
+            if (s->group[from] != s->group[to])
+                continue;
+            share = moved(s, to) < -moved(s, from) ? moved(s, to) :
+                                                     -moved(s, from);
+            if (share < GRANT_MIN_PERMILLE)
+                continue;
+            s->before[from] -= share;
+            s->after[to] -= share;
+            memset(g, 0, sizeof(*g));
+            g->to = dom[to].uuid;
+            g->from = dom[from].uuid;
+            g->to_domid = dom[to].domid;
+            g->from_domid = dom[from].domid;
+            g->share_permille = share;
+            g->floor_weight = mem[from].limits.weight_min;
+            avm_text(g->rule, "%s gives to %s", avm_role_name(dom[from].role),
+                     avm_role_name(dom[to].role));
+            n++;
+        }
+    }
+    return n;
+}
+
+size_t avm_resolve(const struct avm_config *c, const struct avm_host *host,
+                   const struct avm_domain *dom, const struct avm_memory *mem,
+                   size_t nr, struct avm_wish *wish, size_t nr_wishes,
+                   struct avm_scratch *s,
+                   struct avm_grant *grant, size_t max_grants)
+{
+    size_t i;
+
+    if (nr_wishes)
+        qsort(wish, nr_wishes, sizeof(*wish), wish_cmp);
+    avm_groups(host, dom, nr, s->group, s->capacity);
+    resolve_critical(dom, nr, wish, nr_wishes, s, s->after);
+
+    for (i = 0; i < nr; i++) {
+        const struct avm_knob_memory *k = &mem[i].knob[AVM_KNOB_WEIGHT];
+
+        s->demand[i] = avm_demand_permille(&dom[i]);
+        s->weight[i] = k->ours ? k->original : dom[i].params.weight;
+    }
+    avm_share_groups(s, s->demand, s->weight, s->before, nr);
+    for (i = 0; i < nr; i++)
+        s->weight[i] = dom[i].params.weight;
+
+    for (i = 0; i < nr_wishes; i++) {
+        struct avm_wish *w = &wish[i];
+
+        if (w->knob != AVM_KNOB_WEIGHT)
+            continue;
+        if (w->kind == AVM_WISH_GAIN)
+            resolve_weight(c, dom, mem, nr, w, s);
+        else
+            s->weight[w->dom] = w->kind == AVM_WISH_DECLARED ? w->to :
+                                avm_step(c, w->from, w->to);
+    }
+    avm_share_groups(s, s->demand, s->weight, s->after, nr);
+    return ledger(dom, mem, nr, s, grant, max_grants);
+}

@@ -1,0 +1,659 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * state: what the loop remembers from one round to the next, and the calls of
+ * avm.h that run the six steps over it. No clock and no I/O here either.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "state.h"
+
+#define NS_PER_MS 1000000ull
+#define BUDGET_MAX 10000
+#define DOMID_NONE UINT32_MAX
+
+/* ------------------------------------------------------------------------ */
+/* Configuration                                                            */
+
+void avm_config_init(struct avm_config *c)
+{
+    *c = (struct avm_config){
+        .sample_ms = 1000,
+        .decide_ms = 5000,
+        .hold_decisions = 3,
+        .gain_min_permille = 100,
+        .cooldown_ms = 60000,
+        .warmup_ms = 60000,
+        .changes_per_minute = 20,
+        .step_up_permille = 250,
+        .step_down_permille = 100,
+        .lease_ms = 10000,
+        .foreign_hold_ms = 600000,
+    };
+}
+
+const char *avm_config_check(const struct avm_config *c)
+{
+    if (c->sample_ms < 100 || c->sample_ms > 60000)
+        return "sample_ms is not in 100 .. 60000";
+    if (c->decide_ms < c->sample_ms || c->decide_ms > 600000)
+        return "decide_ms is not in sample_ms .. 600000";
+    if (c->hold_decisions < 1 || c->hold_decisions > 100)
+        return "hold_decisions is not in 1 .. 100";
+    if (c->gain_min_permille > 1000)
+        return "gain_min_permille is not in 0 .. 1000";
+    if (c->cooldown_ms > 3600000)
+        return "cooldown_ms is not in 0 .. 3600000";
+    if (c->warmup_ms > 3600000)
+        return "warmup_ms is not in 0 .. 3600000";
+    if (c->changes_per_minute < 1 || c->changes_per_minute > BUDGET_MAX)
+        return "changes_per_minute is not in 1 .. 10000";
+    if (c->step_up_permille < 1 || c->step_up_permille > 1000)
+        return "step_up_permille is not in 1 .. 1000";
+    if (c->step_down_permille < 1 || c->step_down_permille > 999)
+        return "step_down_permille is not in 1 .. 999";
+    if (c->lease_ms < 2 * c->sample_ms || c->lease_ms > 600000)
+        return "lease_ms is not in 2 * sample_ms .. 600000";
+    if (c->foreign_hold_ms > 86400000)
+        return "foreign_hold_ms is not in 0 .. 86400000";
+    return NULL;
+}
+
+int avm_state_config(avm_state *st, const struct avm_config *c)
+{
+    if (avm_config_check(c)) {
+        errno = EINVAL;
+        return -1;
+    }
+    st->config = *c;
+    return 0;
+}
+
+avm_state *avm_state_new(const struct avm_config *c)
+{
+    avm_state *st;
+
+    if (avm_config_check(c)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    st = calloc(1, sizeof(*st));
+    if (!st)
+        return NULL;
+    st->config = *c;
+    st->budget.size = BUDGET_MAX;
+    st->budget.at_ms = calloc(BUDGET_MAX, sizeof(*st->budget.at_ms));
+    if (!st->budget.at_ms) {
+        free(st);
+        return NULL;
+    }
+    return st;
+}
+
+void avm_state_free(avm_state *st)
+{
+    if (!st)
+        return;
+    free(st->dom);
+    free(st->mem);
+    free(st->restored);
+    free(st->need);
+    free(st->foreign);
+    free(st->budget.at_ms);
+    avm_plan_free(st->last_plan);
+    free(st);
+}
+
+/* ------------------------------------------------------------------------ */
+/* Needs                                                                    */
+
+void avm_role_weights(enum avm_role role, uint32_t *min, uint32_t *max)
+{
+    /* 256 is what a new domain has, and lies in every range. */
+    static const struct { uint32_t min, max; } range[AVM_NR_ROLES] = {
+        [AVM_ROLE_NORMAL] = { 128, 512 },
+        [AVM_ROLE_BACKGROUND] = { 64, 256 },
+        [AVM_ROLE_INTERACTIVE] = { 256, 1024 },
+        [AVM_ROLE_TIME_CRITICAL] = { 256, 2048 },
+    };
+    enum avm_role r = role < AVM_NR_ROLES ? role : AVM_ROLE_NORMAL;
+
+    *min = range[r].min;
+    *max = range[r].max;
+}
+
+static const struct avm_need *need_of(const avm_state *st,
+                                      const struct avm_uuid *uuid)
+{
+    size_t i;
+
+    for (i = 0; i < st->nr_needs; i++)
+        if (avm_uuid_equal(&st->need[i].uuid, uuid))
+            return &st->need[i];
+    return NULL;
+}
+
+static void apply_need(const avm_state *st, struct avm_domain *d,
+                       struct avm_memory *m)
+{
+    const struct avm_need *n = need_of(st, &d->uuid);
+    struct avm_limits *l = &m->limits;
+
+    memset(l, 0, sizeof(*l));
+    d->role = n ? n->role : AVM_ROLE_NORMAL;
+    d->mode = n ? n->mode : AVM_MODE_INHERIT;
+    d->held = n && n->held;
+    avm_role_weights(d->role, &l->weight_min, &l->weight_max);
+    if (!n)
+        return;
+    if (n->weight_min)
+        l->weight_min = n->weight_min;
+    if (n->weight_max)
+        l->weight_max = n->weight_max;
+    /* One limit of its own beyond the other one of the role moves that. */
+    if (l->weight_min > l->weight_max) {
+        if (n->weight_min)
+            l->weight_max = l->weight_min;
+        else
+            l->weight_min = l->weight_max;
+    }
+    l->weight_explicit = n->weight_min || n->weight_max;
+    l->cap_set = n->cap_set;
+    l->cap_pct = n->cap_pct;
+    l->affinity_set = n->affinity_set;
+    l->affinity = n->affinity;
+}
+
+static bool need_ok(const struct avm_need *n)
+{
+    return n->role < AVM_NR_ROLES && n->mode < AVM_NR_MODES &&
+           n->weight_min <= 65535 && n->weight_max <= 65535 &&
+           (!n->weight_max || n->weight_min <= n->weight_max) &&
+           (!n->cap_set || n->cap_pct <= UINT16_MAX) &&
+           (!n->affinity_set || n->affinity);
+}
+
+int avm_state_needs(avm_state *st, const struct avm_need *need, size_t nr)
+{
+    struct avm_need *copy;
+    size_t i, j;
+
+    for (i = 0; i < nr; i++) {
+        bool twice = false;
+
+        for (j = 0; j < i; j++)
+            twice |= avm_uuid_equal(&need[i].uuid, &need[j].uuid);
+        if (twice || !need_ok(&need[i])) {
+            errno = EINVAL;
+            return -1;
+        }
+    }
+
+    copy = calloc(nr ? nr : 1, sizeof(*copy));
+    if (!copy)
+        return -1;
+    if (nr)
+        memcpy(copy, need, nr * sizeof(*copy));
+    free(st->need);
+    st->need = copy;
+    st->nr_needs = nr;
+
+    for (i = 0; i < st->nr; i++)
+        apply_need(st, &st->dom[i], &st->mem[i]);
+    return 0;
+}
+
+/* ------------------------------------------------------------------------ */
+/* Observe                                                                  */
+
+static struct avm_memory *memory_of(const avm_state *st,
+                                    const struct avm_uuid *uuid,
+                                    uint32_t domid)
+{
+    size_t i;
+
+    for (i = 0; i < st->nr; i++)
+        if (st->dom[i].domid == domid &&
+            avm_uuid_equal(&st->dom[i].uuid, uuid))
+            return &st->mem[i];
+    return NULL;
+}
+
+/*
+ * The same domain as before, one that the journal knows, or a new one. A domain
+ * that comes back under another domid was started anew: Xen gave it default
+ * parameters, so what we knew about its knobs is not true any more.
+ */
+static void inherit(const avm_state *st, const struct avm_domain_sample *s,
+                    uint64_t now_ms, struct avm_domain *d,
+                    struct avm_memory *m)
+{
+    const struct avm_memory *old = memory_of(st, &s->uuid, s->domid);
+    size_t i;
+
+    memset(d, 0, sizeof(*d));
+    memset(m, 0, sizeof(*m));
+    if (old) {
+        *m = *old;
+        *d = st->dom[old - st->mem];
+        /* A move to another pool resets weight, cap, urgency, affinity. */
+        if (m->pool != s->pool)
+            memset(m->knob, 0, sizeof(m->knob));
+    } else {
+        for (i = 0; i < st->nr_restored; i++)
+            if (avm_uuid_equal(&st->restored[i].uuid, &s->uuid))
+                *m = st->restored[i];
+        m->first_ms = now_ms;
+        d->class_since_ms = now_ms;
+    }
+    m->uuid = d->uuid = s->uuid;
+    m->domid = d->domid = s->domid;
+    m->pool = d->pool = s->pool;
+    m->present = true;
+}
+
+static void observe_one(avm_state *st, const struct avm_domain_sample *s,
+                        uint64_t mono_ns, struct avm_domain *d,
+                        struct avm_memory *m)
+{
+    uint64_t now_ms = mono_ns / NS_PER_MS;
+    enum avm_class was;
+    unsigned int windows, oldest, before;
+    struct avm_reading *now;
+    int k;
+
+    inherit(st, s, now_ms, d, m);
+    memcpy(d->untrusted_name, s->untrusted_name, sizeof(d->untrusted_name));
+    d->untrusted_name[AVM_NAME_LEN - 1] = '\0';
+    d->flags = s->flags;
+    d->nr_vcpus = s->nr_vcpus;
+    d->params = s->params;
+    apply_need(st, d, m);
+
+    before = m->newest;
+    m->newest = m->readings ? (m->newest + 1) % (AVM_HISTORY + 1) : 0;
+    if (m->readings <= AVM_HISTORY)
+        m->readings++;
+    now = &m->reading[m->newest];
+    now->mono_ns = mono_ns;
+    now->have = s->have;
+    now->count = s->count;
+
+    windows = m->readings - 1;
+    oldest = (m->newest + AVM_HISTORY + 1 - windows) % (AVM_HISTORY + 1);
+    avm_monitor(&m->reading[windows ? before : m->newest], now, &d->window);
+    avm_monitor(&m->reading[oldest], now, &d->smooth);
+    /* Reset in between: what was before tells nothing about now. */
+    if (windows && d->smooth.have != d->window.have) {
+        m->reading[0] = *now;
+        m->newest = 0;
+        m->readings = 1;
+        d->smooth = d->window;
+        windows = 1;
+    }
+
+    was = d->klass;
+    avm_evaluate(d, windows);
+    if (d->klass != was)
+        d->class_since_ms = now_ms;
+
+    for (k = 0; k < AVM_NR_KNOBS; k++)
+        if (avm_foreign_check(&st->config, d, m, k, now_ms,
+                              &st->foreign[st->nr_foreign]))
+            st->nr_foreign++;
+}
+
+int avm_observe(avm_state *st, const struct avm_sample *sample)
+{
+    size_t room = sample->nr ? sample->nr : 1, i;
+    struct avm_domain *dom;
+    struct avm_memory *mem;
+    struct avm_change *foreign;
+
+    if (sample->mono_ns <= st->last_ns ||
+        sample->host.nr_pools > AVM_MAX_POOLS) {
+        errno = EINVAL;
+        return -1;
+    }
+
+    dom = calloc(room, sizeof(*dom));
+    mem = calloc(room, sizeof(*mem));
+    foreign = calloc(room * AVM_NR_KNOBS, sizeof(*foreign));
+    if (!dom || !mem || !foreign) {
+        free(dom);
+        free(mem);
+        free(foreign);
+        return -1;
+    }
+    free(st->foreign);
+    st->foreign = foreign;
+    st->nr_foreign = 0;
+
+    for (i = 0; i < sample->nr; i++)
+        observe_one(st, &sample->domain[i], sample->mono_ns, &dom[i], &mem[i]);
+
+    free(st->dom);
+    free(st->mem);
+    free(st->restored);
+    st->restored = NULL;
+    st->nr_restored = 0;
+    st->dom = dom;
+    st->mem = mem;
+    st->nr = sample->nr;
+    st->host = sample->host;
+    st->last_ns = sample->mono_ns;
+    return 0;
+}
+
+const struct avm_domain *avm_domains(const avm_state *st, size_t *nr)
+{
+    *nr = st->nr;
+    return st->dom;
+}
+
+const struct avm_domain *avm_domain_by_uuid(const avm_state *st,
+                                            const struct avm_uuid *uuid)
+{
+    size_t i;
+
+    for (i = 0; i < st->nr; i++)
+        if (avm_uuid_equal(&st->dom[i].uuid, uuid))
+            return &st->dom[i];
+    return NULL;
+}
+
+const struct avm_domain *avm_domain_by_id(const avm_state *st, uint32_t domid)
+{
+    size_t i;
+
+    for (i = 0; i < st->nr; i++)
+        if (st->dom[i].domid == domid)
+            return &st->dom[i];
+    return NULL;
+}
+
+const struct avm_host *avm_state_host(const avm_state *st)
+{
+    return &st->host;
+}
+
+const struct avm_change *avm_foreign(const avm_state *st, size_t *nr)
+{
+    *nr = st->nr_foreign;
+    return st->foreign;
+}
+
+/* ------------------------------------------------------------------------ */
+/* Plan                                                                     */
+
+void avm_plan_free(struct avm_plan *plan)
+{
+    if (!plan)
+        return;
+    free(plan->change);
+    free(plan->grant);
+    free(plan);
+}
+
+static struct avm_plan *plan_new(size_t nr_changes, size_t nr_grants)
+{
+    struct avm_plan *p = calloc(1, sizeof(*p));
+
+    if (!p)
+        return NULL;
+    p->change = calloc(nr_changes ? nr_changes : 1, sizeof(*p->change));
+    p->grant = calloc(nr_grants ? nr_grants : 1, sizeof(*p->grant));
+    if (!p->change || !p->grant) {
+        avm_plan_free(p);
+        return NULL;
+    }
+    return p;
+}
+
+static struct avm_plan *plan_copy(const struct avm_plan *from)
+{
+    struct avm_plan *p = plan_new(from->nr, from->nr_grants);
+
+    if (!p)
+        return NULL;
+    p->mono_ms = from->mono_ms;
+    p->nr = from->nr;
+    p->nr_grants = from->nr_grants;
+    memcpy(p->change, from->change, p->nr * sizeof(*p->change));
+    memcpy(p->grant, from->grant, p->nr_grants * sizeof(*p->grant));
+    return p;
+}
+
+/* All arrays of scratch are of 'nr'; one allocation each for the two types. */
+static int scratch_new(struct avm_scratch *s, size_t nr)
+{
+    size_t n = nr ? nr : 1;
+    size_t *a = calloc(2 * n, sizeof(*a));
+    uint32_t *b = calloc(8 * n, sizeof(*b));
+
+    if (!a || !b) {
+        free(a);
+        free(b);
+        return -1;
+    }
+    *s = (struct avm_scratch){
+        .group = a, .member = a + n,
+        .capacity = b, .demand = b + n, .weight = b + 2 * n,
+        .before = b + 3 * n, .after = b + 4 * n, .tmp_demand = b + 5 * n,
+        .tmp_weight = b + 6 * n, .tmp_share = b + 7 * n,
+    };
+    return 0;
+}
+
+static void scratch_free(struct avm_scratch *s)
+{
+    free(s->group);
+    free(s->capacity);
+}
+
+int avm_plan(avm_state *st, uint64_t now_ms, unsigned int flags,
+             struct avm_plan **plan)
+{
+    size_t max = (st->nr ? st->nr : 1) * AVM_WISHES_PER_DOMAIN, nr_wishes;
+    struct avm_wish *wish = NULL;
+    size_t *order = NULL;
+    struct avm_scratch s = { 0 };
+    struct avm_plan *p = NULL, *copy;
+    bool peek = flags & AVM_PLAN_PEEK;
+    int rc = -1;
+
+    if ((flags & ~AVM_PLAN_PEEK) || now_ms < st->last_ns / NS_PER_MS) {
+        errno = EINVAL;
+        return -1;
+    }
+
+    wish = calloc(max, sizeof(*wish));
+    order = calloc(max, sizeof(*order));
+    if (!wish || !order || scratch_new(&s, st->nr))
+        goto out;
+
+    nr_wishes = avm_decide(&st->host, st->dom, st->mem, st->nr, &s, wish);
+
+    /* Who gives and who takes meet once: fewer than two each per domain. */
+    p = plan_new(nr_wishes, 2 * st->nr);
+    if (!p)
+        goto out;
+    p->mono_ms = now_ms;
+    p->nr = nr_wishes;
+    p->nr_grants = avm_resolve(&st->config, &st->host, st->dom, st->mem,
+                               st->nr, wish, nr_wishes, &s, p->grant,
+                               2 * st->nr);
+    avm_reallocate(&st->config, st->dom, wish, nr_wishes, p->change, order);
+    avm_next(&st->config, st->mem, st->nr, wish, order, p->change, p->nr,
+             &st->budget, now_ms, !peek);
+
+    if (!peek) {
+        copy = plan_copy(p);
+        if (!copy)
+            goto out;
+        avm_plan_free(st->last_plan);
+        st->last_plan = copy;
+    }
+    *plan = p;
+    p = NULL;
+    rc = 0;
+
+ out:
+    avm_plan_free(p);
+    scratch_free(&s);
+    free(order);
+    free(wish);
+    return rc;
+}
+
+/* ------------------------------------------------------------------------ */
+/* What became of it                                                        */
+
+struct avm_memory *avm_state_memory(const avm_state *st,
+                                    const struct avm_uuid *uuid)
+{
+    const struct avm_domain *d = avm_domain_by_uuid(st, uuid);
+
+    return d ? &st->mem[d - st->dom] : NULL;
+}
+
+size_t avm_renewals(avm_state *st, uint64_t now_ms, struct avm_change *change,
+                    size_t max)
+{
+    size_t i, n = 0;
+
+    for (i = 0; i < st->nr && n < max; i++) {
+        const struct avm_domain *d = &st->dom[i];
+        const struct avm_memory *m = &st->mem[i];
+        struct avm_change *x = &change[n];
+
+        if (!avm_lease_due(m, now_ms))
+            continue;
+        memset(x, 0, sizeof(*x));
+        x->uuid = d->uuid;
+        x->domid = d->domid;
+        memcpy(x->untrusted_name, d->untrusted_name,
+               sizeof(x->untrusted_name));
+        x->knob = AVM_KNOB_URGENCY;
+        x->state = AVM_CHANGE_READY;
+        x->before = x->after = m->knob[AVM_KNOB_URGENCY].last;
+        x->lease_ms = st->config.lease_ms;
+        avm_text(x->reason, "lease renewed");
+        n++;
+    }
+    return n;
+}
+
+void avm_renewed(avm_state *st, const struct avm_change *c, uint64_t now_ms,
+                 bool ok)
+{
+    struct avm_memory *m = memory_of(st, &c->uuid, c->domid);
+
+    if (!m || !ok)
+        return;
+    m->lease_from_ms = now_ms;
+    m->lease_ms = c->lease_ms;
+}
+
+void avm_applied(avm_state *st, const struct avm_change *c, uint64_t now_ms,
+                 bool ok)
+{
+    struct avm_memory *m = memory_of(st, &c->uuid, c->domid);
+    struct avm_knob_memory *k;
+    size_t i;
+
+    if (!m || c->knob >= AVM_NR_KNOBS)
+        return;
+
+    k = &m->knob[c->knob];
+    k->changed = true;
+    k->changed_ms = now_ms;
+    k->failed = !ok;
+    if (ok) {
+        if (!k->ours)
+            /* Anyone's urgency is a lease: it ends at normal in any case. */
+            k->original = c->knob == AVM_KNOB_URGENCY ? AVM_URGENCY_NORMAL :
+                                                        c->before;
+        k->known = true;
+        k->last = c->after;
+        k->ours = c->after != k->original;
+        if (c->knob == AVM_KNOB_URGENCY) {
+            m->lease_from_ms = now_ms;
+            m->lease_ms = c->lease_ms;
+        }
+        avm_budget_spend(&st->budget, now_ms);
+    }
+
+    for (i = 0; st->last_plan && i < st->last_plan->nr; i++) {
+        struct avm_change *x = &st->last_plan->change[i];
+
+        if (x->domid == c->domid && avm_uuid_equal(&x->uuid, &c->uuid) &&
+            x->knob == c->knob)
+            x->state = ok ? AVM_CHANGE_APPLIED : AVM_CHANGE_FAILED;
+    }
+}
+
+size_t avm_undo_list(const avm_state *st, const struct avm_uuid *uuid,
+                     struct avm_change *change, size_t max)
+{
+    size_t i, n = 0;
+    int k;
+
+    for (i = 0; i < st->nr; i++) {
+        const struct avm_domain *d = &st->dom[i];
+
+        if (uuid && !avm_uuid_equal(uuid, &d->uuid))
+            continue;
+        for (k = 0; k < AVM_NR_KNOBS && n < max; k++) {
+            const struct avm_knob_memory *km = &st->mem[i].knob[k];
+            struct avm_change *x = &change[n];
+
+            if (!km->ours)
+                continue;
+            memset(x, 0, sizeof(*x));
+            x->uuid = d->uuid;
+            x->domid = d->domid;
+            memcpy(x->untrusted_name, d->untrusted_name,
+                   sizeof(x->untrusted_name));
+            x->knob = k;
+            x->state = AVM_CHANGE_READY;
+            x->before = km->last;
+            x->after = km->original;
+            avm_text(x->reason, "back to what it was before the first change");
+            n++;
+        }
+    }
+    return n;
+}
+
+int avm_state_restore(avm_state *st, const struct avm_uuid *uuid,
+                      enum avm_knob knob, uint64_t original, uint64_t last)
+{
+    struct avm_memory *m = NULL;
+    size_t i;
+
+    if (knob >= AVM_NR_KNOBS || st->last_ns) {
+        errno = EINVAL;
+        return -1;
+    }
+
+    for (i = 0; i < st->nr_restored; i++)
+        if (avm_uuid_equal(&st->restored[i].uuid, uuid))
+            m = &st->restored[i];
+    if (!m) {
+        m = realloc(st->restored, (st->nr_restored + 1) * sizeof(*m));
+        if (!m)
+            return -1;
+        st->restored = m;
+        m += st->nr_restored++;
+        memset(m, 0, sizeof(*m));
+        m->uuid = *uuid;
+        m->domid = DOMID_NONE;
+    }
+    m->knob[knob].known = true;
+    m->knob[knob].original = original;
+    m->knob[knob].last = last;
+    m->knob[knob].ours = original != last;
+    return 0;
+}
