@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What must hold for sched=activity whenever nothing is under way. White box:
+ * this file knows the scheduler's own structures.
+ */
+#include <stdio.h>
+
+#include "tests.h"
+
+static void __attribute__((noreturn, format(printf, 2, 3)))
+violated(const struct act_unit *su, const char *fmt, ...)
+{
+    static char text[400];
+    va_list args;
+    int len = 0;
+
+    if ( su )
+        len = snprintf(text, sizeof(text), "d%dv%u on CPU %u: ",
+                       su->unit->domain->domain_id, su->unit->unit_id,
+                       sched_unit_master(su->unit));
+    va_start(args, fmt);
+    vsnprintf(text + len, sizeof(text) - len, fmt, args);
+    va_end(args);
+    sim_bug(__FILE__, __LINE__, text);
+}
+
+static unsigned int check_tree(const struct act_runqueue *rq,
+                               const struct rb_root *root, bool urgent)
+{
+    const struct act_unit *last = NULL;
+    struct rb_node *node;
+    unsigned int nr = 0;
+
+    for ( node = rb_first(root); node; node = rb_next(node) )
+    {
+        const struct act_unit *su = rb_entry(node, struct act_unit, node);
+
+        if ( su->state != ACT_QUEUED )
+            violated(su, "in a tree, but its state is %d", su->state);
+        if ( su->rq != rq )
+            violated(su, "in the tree of a queue that is not its own");
+        if ( su->urgent != urgent )
+            violated(su, "in the wrong tree");
+        if ( su->saving || su->unit->is_running )
+            violated(su, "queued while its context is not saved");
+        if ( !unit_runnable(su->unit) )
+            violated(su, "queued, but not runnable");
+        if ( last && act_before(su->vdeadline, last->vdeadline) )
+            violated(su, "out of order in the tree");
+        last = su;
+        nr++;
+    }
+
+    return nr;
+}
+
+static void check_queue(const struct act_private *prv,
+                        const struct act_runqueue *rq)
+{
+    const struct act_unit *su;
+    unsigned int cpu;
+
+    if ( check_tree(rq, &rq->urgent, true) +
+         check_tree(rq, &rq->fair, false) != rq->nr_queued )
+        violated(NULL, "nr_queued is wrong");
+
+    list_for_each_entry ( su, &rq->parked, parked_elem )
+    {
+        if ( su->state != ACT_PARKED )
+            violated(su, "in the parked list, but its state is %d", su->state);
+        if ( su->rq != rq )
+            violated(su, "parked in a queue that is not its own");
+        if ( !su->dom->cap && !active_timer(&su->dom->timer) )
+            violated(su, "parked for ever: no cap and no timer");
+        if ( su->dom->cap && !active_timer(&su->dom->timer) )
+            violated(su, "parked for ever: no timer");
+    }
+
+    for_each_cpu ( cpu, &rq->cpus )
+    {
+        bool idle = is_idle_unit(curr_on_cpu(cpu));
+
+        if ( act_pcpu(cpu)->rq != rq )
+            violated(NULL, "CPU %u is in a queue that is not its own", cpu);
+        if ( !idle && cpumask_test_cpu(cpu, &rq->idle) )
+            violated(NULL, "CPU %u is busy, its queue says idle", cpu);
+        if ( idle && !cpumask_test_cpu(cpu, &rq->idle) &&
+             !sim_has_tasklet(cpu) )
+            violated(NULL, "CPU %u is idle, its queue says busy", cpu);
+        if ( cpumask_test_cpu(cpu, &rq->idle) !=
+             cpumask_test_cpu(cpu, &prv->idle) )
+            violated(NULL, "CPU %u: queue and pool disagree on idle", cpu);
+        if ( cpumask_test_cpu(cpu, &rq->tickled) )
+            violated(NULL, "CPU %u: tickled, but nothing is pending", cpu);
+    }
+}
+
+static void check_unit(const struct act_unit *su)
+{
+    const struct sched_unit *unit = su->unit;
+    unsigned int cpu = sched_unit_master(unit);
+    bool current_there = curr_on_cpu(cpu) == unit;
+
+    if ( !su->rq || su->rq != act_pcpu(cpu)->rq )
+        violated(su, "its queue is not the one of its pCPU");
+    if ( unit->is_running != current_there )
+        violated(su, "is_running is wrong");
+    if ( su->saving || su->queue_after_save )
+        violated(su, "left in the middle of a switch");
+    if ( current_there && su->state != ACT_OUT )
+        violated(su, "runs and is queued or parked");
+    if ( !current_there && unit_runnable(unit) && su->state == ACT_OUT )
+        violated(su, "lost: runnable, and neither runs nor waits");
+    if ( !unit_runnable(unit) && su->state != ACT_OUT )
+        violated(su, "waits, but is not runnable");
+    if ( current_there && su->charged > sim.now_ns + sim_skew_max() )
+        violated(su, "charged in advance");
+}
+
+static void check_conserving(const struct act_private *prv)
+{
+    const struct act_runqueue *rq;
+    const struct rb_root *roots[2];
+    struct rb_node *node;
+    unsigned int i, cpu;
+
+    list_for_each_entry ( rq, &prv->queues, elem )
+    {
+        roots[0] = &rq->urgent;
+        roots[1] = &rq->fair;
+        for ( i = 0; i < 2; i++ )
+            for ( node = rb_first(roots[i]); node; node = rb_next(node) )
+            {
+                const struct act_unit *su = rb_entry(node, struct act_unit,
+                                                     node);
+                const cpumask_t *pool =
+                    cpupool_domain_master_cpumask(su->unit->domain);
+
+                for_each_cpu ( cpu, su->unit->cpu_hard_affinity )
+                    if ( cpumask_test_cpu(cpu, pool) &&
+                         is_idle_unit(curr_on_cpu(cpu)) &&
+                         !sim_has_tasklet(cpu) )
+                        violated(su, "waits, and CPU %u, which it may use, "
+                                 "idles", cpu);
+            }
+    }
+}
+
+void check_activity(void)
+{
+    unsigned int id;
+
+    for ( id = 0; id < SIM_POOLS; id++ )
+    {
+        const struct act_private *prv;
+        const struct act_runqueue *rq;
+        const struct act_dom *dom;
+        const struct act_unit *su;
+        const struct domain *d;
+        unsigned int units = 0, queue_units = 0, doms = 0;
+
+        if ( !sim_pool[id] || sim_pool[id]->sched->sched_id != ACTIVITY )
+            continue;
+        prv = act_priv(sim_pool[id]->sched);
+
+        list_for_each_entry ( rq, &prv->queues, elem )
+        {
+            check_queue(prv, rq);
+            queue_units += rq->nr_units;
+        }
+        list_for_each_entry ( dom, &prv->doms, elem )
+        {
+            unsigned int nr = 0, parked = 0;
+
+            list_for_each_entry ( su, &dom->units, elem )
+            {
+                check_unit(su);
+                parked += su->state == ACT_PARKED;
+                nr++;
+            }
+            if ( nr != dom->nr_units || nr != dom->dom->max_vcpus )
+                violated(NULL, "d%d: nr_units is wrong", dom->dom->domain_id);
+            if ( parked != dom->nr_parked )
+                violated(NULL, "d%d: nr_parked is wrong", dom->dom->domain_id);
+            if ( dom->cap && dom->budget > ACT_CAP_PERIOD * dom->cap / 100 )
+                violated(NULL, "d%d: more budget than its cap allows",
+                         dom->dom->domain_id);
+            units += nr;
+            doms++;
+        }
+        for_each_domain_in_cpupool ( d, sim_pool[id] )
+            doms--;
+        if ( doms )
+            violated(NULL, "domains of pool %u are wrong", id);
+        if ( units != queue_units )
+            violated(NULL, "units of the queues of pool %u are wrong", id);
+        if ( !sim.trylock_fail_permille )
+            check_conserving(prv);
+    }
+}

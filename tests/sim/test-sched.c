@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test-sched [-v] [-s SEED] [-n SEEDS] [NAME]: runs the tests whose names
+ * contain NAME. Each runs in a process of its own, on a machine of its own.
+ * -s and -n choose the seeds of the random tests, -v shows more.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests.h"
+
+bool tests_verbose;
+uint64_t first_seed = 1;
+unsigned int nr_seeds = 60;
+
+static bool failed;
+
+bool expect(bool ok, const char *fmt, ...)
+{
+    va_list args;
+
+    if ( ok )
+        return true;
+    failed = true;
+    printf("#   expected: ");
+    va_start(args, fmt);
+    vprintf(fmt, args);
+    va_end(args);
+    printf("\n");
+
+    return false;
+}
+
+int put(struct domain *d, uint32_t set, unsigned int weight, unsigned int cap,
+        unsigned int urgency, unsigned int lease_ms)
+{
+    struct xen_domctl_scheduler_op op = {
+        .cmd = XEN_DOMCTL_SCHEDOP_putinfo,
+        .u.activity = { .set = set, .weight = weight, .cap = cap,
+                        .urgency = urgency, .lease_ms = lease_ms },
+    };
+
+    return sim_adjust(d, &op);
+}
+
+struct xen_domctl_sched_activity get(struct domain *d)
+{
+    struct xen_domctl_scheduler_op op = {
+        .cmd = XEN_DOMCTL_SCHEDOP_getinfo,
+    };
+    int rc = sim_adjust(d, &op);
+
+    ASSERT(!rc);
+
+    return op.u.activity;
+}
+
+int records(unsigned int pool, unsigned int page,
+            struct xen_sched_activity_record *rec, unsigned int room)
+{
+    struct xen_sysctl_scheduler_op op = {
+        .cmd = XEN_SYSCTL_SCHEDOP_getinfo,
+        .cpupool_id = pool,
+        .sched_id = ACTIVITY,
+        .u.sched_activity.op = XEN_SYSCTL_SCHED_ACTIVITY_OP_RECORDS,
+    };
+    struct xen_sysctl_sched_activity_records *r =
+        &op.u.sched_activity.u.records;
+    unsigned int nr = 0;
+
+    for ( ; ; )
+    {
+        int rc;
+
+        ASSERT(nr + page <= room);
+        r->nr = page;
+        r->size = sizeof(*rec);
+        set_xen_guest_handle(r->buffer, (uint8_t *)&rec[nr]);
+        rc = sim_adjust_global(&op);
+        if ( rc )
+            return rc;
+        ASSERT(r->nr <= page && r->size == sizeof(*rec));
+        if ( !r->nr )
+            return nr;
+        nr += r->nr;
+    }
+}
+
+static int run(const struct test *t)
+{
+    int status;
+    pid_t pid;
+
+    fflush(stdout);
+    pid = fork();
+    if ( pid < 0 )
+    {
+        perror("fork");
+        return 1;
+    }
+    if ( !pid )
+    {
+        alarm(120);
+        t->run();
+        exit(failed);
+    }
+    if ( waitpid(pid, &status, 0) < 0 )
+        status = -1;
+    printf("%s - sim: %s\n", status ? "not ok" : "ok", t->name);
+
+    return status != 0;
+}
+
+int main(int argc, char *argv[])
+{
+    const struct test *lists[] = { directed_tests, random_tests }, *t;
+    const char *name = "";
+    int opt, failures = 0;
+    unsigned int i;
+
+    while ( (opt = getopt(argc, argv, "vs:n:")) != -1 )
+        switch ( opt )
+        {
+        case 'v':
+            tests_verbose = true;
+            break;
+        case 's':
+            first_seed = strtoull(optarg, NULL, 0);
+            break;
+        case 'n':
+            nr_seeds = strtoul(optarg, NULL, 0);
+            break;
+        default:
+            fprintf(stderr, "usage: %s [-v] [-s SEED] [-n SEEDS] [NAME]\n",
+                    argv[0]);
+            return 2;
+        }
+    if ( optind < argc )
+        name = argv[optind];
+
+    for ( i = 0; i < ARRAY_SIZE(lists); i++ )
+        for ( t = lists[i]; t->name; t++ )
+            if ( strstr(t->name, name) )
+                failures += run(t);
+
+    return failures != 0;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files with tests share. */
+#ifndef SIM_TESTS_H
+#define SIM_TESTS_H
+
+#include "sim.h"
+#include "../../sched_activity/private.h"
+
+#define ACTIVITY XEN_SCHEDULER_ACTIVITY
+
+struct test {
+    const char *name;
+    void (*run)(void);
+};
+extern const struct test directed_tests[], random_tests[];
+
+/* From the command line. */
+extern bool tests_verbose;
+extern uint64_t first_seed;
+extern unsigned int nr_seeds;
+
+/* Says what was not as expected; the test goes on and fails in the end. */
+bool expect(bool ok, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* activity domctl; 'set' says which of the values counts. */
+int put(struct domain *d, uint32_t set, unsigned int weight, unsigned int cap,
+        unsigned int urgency, unsigned int lease_ms);
+struct xen_domctl_sched_activity get(struct domain *d);
+#define put_weight(d, w) put(d, XEN_SCHED_ACTIVITY_SET_WEIGHT, w, 0, 0, 0)
+#define put_cap(d, c)    put(d, XEN_SCHED_ACTIVITY_SET_CAP, 0, c, 0, 0)
+#define put_urgency(d, name, ms) \
+    put(d, XEN_SCHED_ACTIVITY_SET_URGENCY, 0, 0, \
+        XEN_SCHED_ACTIVITY_URGENCY_ ## name, ms)
+
+/*
+ * All records of a pool, read in pages of @page. Returns how many, or -errno.
+ * Checks their order and that the cursor ends.
+ */
+int records(unsigned int pool, unsigned int page,
+            struct xen_sched_activity_record *rec, unsigned int room);
+
+/* The invariants of sched=activity, in every pool that uses it. */
+void check_activity(void);
+
+#endif /* SIM_TESTS_H */
