@@ -510,14 +510,6 @@ int avm_plan(avm_state *st, uint64_t now_ms, unsigned int flags,
 /* ------------------------------------------------------------------------ */
 /* What became of it                                                        */
 
-struct avm_memory *avm_state_memory(const avm_state *st,
-                                    const struct avm_uuid *uuid)
-{
-    const struct avm_domain *d = avm_domain_by_uuid(st, uuid);
-
-    return d ? &st->mem[d - st->dom] : NULL;
-}
-
 size_t avm_renewals(avm_state *st, uint64_t now_ms, struct avm_change *change,
                     size_t max)
 {

@@ -27,7 +27,4 @@ struct avm_state {
     struct avm_plan *last_plan;  /* for explain; NULL before the first       */
 };
 
-struct avm_memory *avm_state_memory(const avm_state *st,
-                                    const struct avm_uuid *uuid);
-
 #endif /* AVM_STATE_H */

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The edges: everything that talks to Xen, xenstore and the kernel. The outside
+ * is reached through struct avm_ops and a sysroot, so that a test can put a fake
+ * hypervisor and a fake /sys in its place.
+ */
+#ifndef AVM_EDGE_H
+#define AVM_EDGE_H
+
+/* Xen's headers take the integer types for granted. */
+#include <stdint.h>
+
+#define __XEN_TOOLS__ 1
+#include <xen/xen.h>
+#include <xen/domctl.h>
+#include <xen/sysctl.h>
+
+#include "activity.h"
+#include "avm.h"
+
+struct avm_ops {
+    /* Hypercalls: >= 0, or -1 with errno. 'op' comes from alloc. */
+    int (*domctl)(void *ctx, struct xen_domctl *op);
+    int (*sysctl)(void *ctx, struct xen_sysctl *op);
+    /* Zeroed memory that the hypervisor may read and write at any time. */
+    void *(*alloc)(void *ctx, size_t size);
+    void (*release)(void *ctx, void *p);
+    uint64_t (*mono_ns)(void *ctx);
+    /* Xenstore; store_begin NULL: there is none. t: transaction, 0 for none. */
+    uint32_t (*store_begin)(void *ctx);      /* 0 with errno on failure      */
+    int (*store_end)(void *ctx, uint32_t t, bool abandon);
+    char *(*store_read)(void *ctx, uint32_t t, const char *path);
+    bool (*store_exists)(void *ctx, uint32_t t, const char *path);
+    int (*store_write)(void *ctx, uint32_t t, const char *path,
+                       const char *value);
+    int (*store_readable_by)(void *ctx, uint32_t t, const char *path,
+                             uint32_t domid);
+    int (*store_rm)(void *ctx, uint32_t t, const char *path);
+    void (*close)(void *ctx);
+};
+
+/* What xenstore knows of a domain, so that it is not asked all the time. */
+struct avm_store_entry {
+    uint32_t domid;
+    struct avm_uuid uuid;
+    char untrusted_name[AVM_NAME_LEN];
+    unsigned int reads_left;     /* until the name is read again             */
+    bool published;
+    enum avm_class klass;        /* published last                           */
+};
+
+struct avm_handle {
+    const struct avm_ops *ops;
+    void *ctx;
+    char *sysroot;               /* "" on a real host                        */
+    uint32_t domctl_version, sysctl_version;
+    struct xen_domctl *domctl;   /* these are hypercall memory               */
+    struct xen_sysctl *sysctl;
+    void *list;                  /* for arrays and bitmaps                   */
+    size_t nr_entries;
+    struct avm_store_entry *entry;
+    char error[256];
+};
+
+/* Bytes of avm_handle.list: 512 records or a thousand domains at a time. */
+#define AVM_LIST_SIZE (160u * 1024)
+
+/* Takes ctx over, even when it fails. What avm_open() does with the real ops. */
+avm_handle *avm_open_ops(const struct avm_ops *ops, void *ctx,
+                         const char *sysroot);
+
+/* Keeps errno. */
+void avm_error(avm_handle *h, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* xen/call.c ------------------------------------------------------------- */
+
+extern const struct avm_ops avm_ops_xen;
+/* The ctx of avm_ops_xen; NULL with errno. */
+void *avm_call_open(struct xentoollog_logger *logger);
+
+/* Finds domctl_version and sysctl_version. EPROTO if there is none in common. */
+int avm_call_probe(avm_handle *h);
+
+/*
+ * The op to fill in, all zero but for command, version and domain; and the call.
+ * avm_do_*() leave the answer in the same place.
+ */
+struct xen_domctl *avm_domctl(avm_handle *h, uint32_t cmd, uint32_t domid);
+int avm_do_domctl(avm_handle *h);
+struct xen_sysctl *avm_sysctl(avm_handle *h, uint32_t cmd);
+int avm_do_sysctl(avm_handle *h);
+
+/* xen/pools.c ------------------------------------------------------------ */
+
+int avm_pools_read(avm_handle *h, struct avm_host *host);
+const struct avm_pool *avm_pool_find(const struct avm_host *host, uint32_t id);
+
+/* xen/domains.c ---------------------------------------------------------- */
+
+/*
+ * All domains: identity, flags, pool, vCPUs, cpu_ns. *max_vcpu has the highest
+ * vCPU number of each. The caller frees both.
+ */
+int avm_domains_read(avm_handle *h, struct avm_domain_sample **dom,
+                     uint32_t **max_vcpu, size_t *nr);
+/* One of them. ESRCH if there is none with this domid. */
+int avm_domain_read(avm_handle *h, uint32_t domid,
+                    struct avm_domain_sample *d, uint32_t *max_vcpu);
+/* By domid, in an ascending array. */
+struct avm_domain_sample *avm_domain_find(struct avm_domain_sample *dom,
+                                          size_t nr, uint32_t domid);
+
+/* xen/sched.c ------------------------------------------------------------ */
+
+/* What a scheduler lets us do: AVM_CAN_*. */
+uint32_t avm_sched_can(uint32_t sched_id);
+int avm_sched_get(avm_handle *h, const struct avm_pool *pool, uint32_t domid,
+                  uint32_t max_vcpu, struct avm_params *p);
+int avm_sched_set(avm_handle *h, const struct avm_pool *pool, uint32_t domid,
+                  uint32_t max_vcpu, uint32_t set, const struct avm_params *p);
+
+/* xen/records.c ---------------------------------------------------------- */
+
+/* Adds the records of a pool to the domains (ascending domid) they belong to. */
+int avm_records_read(avm_handle *h, uint32_t pool,
+                     struct avm_domain_sample *dom, size_t nr);
+
+/* xen/store.c ------------------------------------------------------------ */
+
+/* Fills in untrusted_name of all, and forgets the domains that are gone. */
+int avm_store_names(avm_handle *h, struct avm_domain_sample *dom, size_t nr);
+int avm_store_publish(avm_handle *h, uint32_t domid,
+                      const struct avm_uuid *uuid, enum avm_class klass);
+int avm_store_unpublish(avm_handle *h, uint32_t domid);
+
+/* host/ ------------------------------------------------------------------- */
+
+/* Add what the devices under sysroot counted to the domains they belong to. */
+int avm_net_read(const char *sysroot, struct avm_domain_sample *dom,
+                 size_t nr);
+int avm_disk_read(const char *sysroot, struct avm_domain_sample *dom,
+                  size_t nr);
+/* A number in a file of its own; false if there is none. host/sysfs.c */
+bool avm_sysfs_u64(const char *dir, const char *name, uint64_t *value);
+/* First line of a file, without the newline; false if it does not fit. */
+bool avm_sysfs_line(const char *dir, const char *name, char *buf, size_t len);
+/* "12-51712" with sep '-': two decimal numbers and nothing else. */
+bool avm_parse_pair(const char *s, char sep, uint32_t *a, uint32_t *b);
+
+#endif /* AVM_EDGE_H */

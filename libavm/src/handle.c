@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* handle: the calls of avm.h that reach the outside, put together. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "edge.h"
+
+void avm_error(avm_handle *h, const char *fmt, ...)
+{
+    int saved_errno = errno;
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(h->error, sizeof(h->error), fmt, ap);
+    va_end(ap);
+    errno = saved_errno;
+}
+
+const char *avm_last_error(const avm_handle *h)
+{
+    return h->error;
+}
+
+avm_handle *avm_open_ops(const struct avm_ops *ops, void *ctx,
+                         const char *sysroot)
+{
+    avm_handle *h = calloc(1, sizeof(*h));
+    int saved_errno;
+
+    if (!h) {
+        ops->close(ctx);
+        errno = ENOMEM;
+        return NULL;
+    }
+    h->ops = ops;
+    h->ctx = ctx;
+    h->sysroot = strdup(sysroot);
+    h->domctl = ops->alloc(ctx, sizeof(*h->domctl));
+    h->sysctl = ops->alloc(ctx, sizeof(*h->sysctl));
+    h->list = ops->alloc(ctx, AVM_LIST_SIZE);
+    if (!h->sysroot || !h->domctl || !h->sysctl || !h->list)
+        errno = ENOMEM;
+    else if (!avm_call_probe(h))
+        return h;
+
+    saved_errno = errno;
+    avm_close(h);
+    errno = saved_errno;
+    return NULL;
+}
+
+avm_handle *avm_open(struct xentoollog_logger *logger, unsigned int flags)
+{
+    void *ctx;
+
+    if (flags) {
+        errno = EINVAL;
+        return NULL;
+    }
+    ctx = avm_call_open(logger);
+    return ctx ? avm_open_ops(&avm_ops_xen, ctx, "") : NULL;
+}
+
+void avm_close(avm_handle *h)
+{
+    if (!h)
+        return;
+    if (h->domctl)
+        h->ops->release(h->ctx, h->domctl);
+    if (h->sysctl)
+        h->ops->release(h->ctx, h->sysctl);
+    if (h->list)
+        h->ops->release(h->ctx, h->list);
+    h->ops->close(h->ctx);
+    free(h->entry);
+    free(h->sysroot);
+    free(h);
+}
+
+/* ------------------------------------------------------------------------ */
+/* Host                                                                     */
+
+int avm_info(avm_handle *h, struct avm_info *info)
+{
+    size_t len = 0;
+    char *root;
+    uint32_t i;
+
+    memset(info, 0, sizeof(*info));
+    info->domctl_version = h->domctl_version;
+    info->sysctl_version = h->sysctl_version;
+    if (avm_pools_read(h, &info->host))
+        return -1;
+    if (h->ops->store_begin) {
+        root = h->ops->store_read(h->ctx, 0, "/");
+        info->has_xenstore = root;
+        free(root);
+    }
+
+    for (i = 0; i < info->host.nr_pools && len < sizeof(info->limits); i++) {
+        const struct avm_pool *p = &info->host.pool[i];
+
+        if (p->can & AVM_CAN_RECORDS)
+            continue;
+        len += snprintf(info->limits + len, sizeof(info->limits) - len,
+                        "pool %u: sched=%s tells no waiting times and has no "
+                        "urgency%s\n", p->id, avm_scheduler_name(p->sched_id),
+                        p->can & AVM_CAN_WEIGHT ? "" : ", weight or cap");
+    }
+    if (!info->has_xenstore && len < sizeof(info->limits))
+        snprintf(info->limits + len, sizeof(info->limits) - len,
+                 "no xenstore: domains have no names, nothing is published\n");
+    return 0;
+}
+
+/* ------------------------------------------------------------------------ */
+/* Sample                                                                   */
+
+void avm_sample_free(struct avm_sample *sample)
+{
+    if (!sample)
+        return;
+    free(sample->domain);
+    free(sample);
+}
+
+/* A domain may go between two calls: then the rest of it is just not there. */
+static int read_params(avm_handle *h, struct avm_sample *s,
+                       const uint32_t *max_vcpu)
+{
+    size_t i;
+
+    for (i = 0; i < s->nr; i++) {
+        struct avm_domain_sample *d = &s->domain[i];
+        const struct avm_pool *p = avm_pool_find(&s->host, d->pool);
+
+        if (!p || (d->flags & AVM_DOM_DYING))
+            continue;
+        if (avm_sched_get(h, p, d->domid, max_vcpu[i], &d->params)) {
+            memset(&d->params, 0, sizeof(d->params));
+            if (errno != ESRCH && errno != EINVAL) {
+                avm_error(h, "parameters of domain %u: %s", d->domid,
+                          strerror(errno));
+                return -1;
+            }
+        }
+    }
+    return 0;
+}
+
+int avm_sample_read(avm_handle *h, struct avm_sample **sample)
+{
+    struct avm_sample *s = calloc(1, sizeof(*s));
+    uint32_t *max_vcpu = NULL, i;
+    int rc = -1;
+
+    if (!s)
+        return -1;
+    if (avm_pools_read(h, &s->host))
+        goto out;
+    s->mono_ns = h->ops->mono_ns(h->ctx);
+    if (avm_domains_read(h, &s->domain, &max_vcpu, &s->nr))
+        goto out;
+    for (i = 0; i < s->host.nr_pools; i++)
+        if ((s->host.pool[i].can & AVM_CAN_RECORDS) &&
+            avm_records_read(h, s->host.pool[i].id, s->domain, s->nr))
+            goto out;
+    if (avm_net_read(h->sysroot, s->domain, s->nr) ||
+        avm_disk_read(h->sysroot, s->domain, s->nr)) {
+        avm_error(h, "reading sysfs: %s", strerror(errno));
+        goto out;
+    }
+    if (read_params(h, s, max_vcpu) ||
+        avm_store_names(h, s->domain, s->nr))
+        goto out;
+    *sample = s;
+    s = NULL;
+    rc = 0;
+
+ out:
+    free(max_vcpu);
+    avm_sample_free(s);
+    return rc;
+}
+
+/* ------------------------------------------------------------------------ */
+/* Change                                                                   */
+
+/* The domain, its pool, and that it is the one that was meant. */
+static int find(avm_handle *h, uint32_t domid, const struct avm_uuid *uuid,
+                struct avm_host *host, const struct avm_pool **pool,
+                uint32_t *max_vcpu)
+{
+    struct avm_domain_sample d;
+
+    if (avm_domain_read(h, domid, &d, max_vcpu)) {
+        avm_error(h, "domain %u: %s", domid, strerror(errno));
+        return -1;
+    }
+    if (uuid && !avm_uuid_equal(uuid, &d.uuid)) {
+        avm_error(h, "domain %u is another one by now", domid);
+        errno = ESTALE;
+        return -1;
+    }
+    if (avm_pools_read(h, host))
+        return -1;
+    *pool = avm_pool_find(host, d.pool);
+    if (!*pool) {
+        avm_error(h, "domain %u is in no CPU pool", domid);
+        errno = ESRCH;
+        return -1;
+    }
+    return 0;
+}
+
+int avm_params_get(avm_handle *h, uint32_t domid, struct avm_params *p)
+{
+    const struct avm_pool *pool;
+    struct avm_host host;
+    uint32_t max_vcpu;
+
+    if (find(h, domid, NULL, &host, &pool, &max_vcpu))
+        return -1;
+    return avm_sched_get(h, pool, domid, max_vcpu, p);
+}
+
+int avm_params_set(avm_handle *h, uint32_t domid, const struct avm_uuid *uuid,
+                   uint32_t set, const struct avm_params *p)
+{
+    const struct avm_pool *pool;
+    struct avm_host host;
+    uint32_t max_vcpu;
+
+    if (find(h, domid, uuid, &host, &pool, &max_vcpu))
+        return -1;
+    return avm_sched_set(h, pool, domid, max_vcpu, set, p);
+}
+
+static int write_knob(avm_handle *h, const struct avm_change *c, uint64_t value,
+                      uint32_t lease_ms)
+{
+    struct avm_params p = { .lease_ms = lease_ms };
+    uint32_t set;
+
+    if (c->knob != AVM_KNOB_AFFINITY && value > UINT32_MAX) {
+        errno = EINVAL;
+        return -1;
+    }
+    switch (c->knob) {
+    case AVM_KNOB_WEIGHT:
+        set = AVM_CAN_WEIGHT;
+        p.weight = value;
+        break;
+    case AVM_KNOB_CAP:
+        set = AVM_CAN_CAP;
+        p.cap_pct = value;
+        break;
+    case AVM_KNOB_AFFINITY:
+        set = AVM_CAN_AFFINITY;
+        p.affinity = value;
+        break;
+    case AVM_KNOB_URGENCY:
+        set = AVM_CAN_URGENCY;
+        p.urgency = value;
+        break;
+    default:
+        errno = EINVAL;
+        return -1;
+    }
+    return avm_params_set(h, c->domid, &c->uuid, set, &p);
+}
+
+int avm_apply(avm_handle *h, const struct avm_change *c)
+{
+    return write_knob(h, c, c->after, c->lease_ms);
+}
+
+int avm_undo(avm_handle *h, const struct avm_change *c)
+{
+    /* What it was before was a lease as well: normal is where they all end. */
+    return write_knob(h, c, c->knob == AVM_KNOB_URGENCY ? AVM_URGENCY_NORMAL :
+                                                          c->before, 0);
+}
+
+int avm_verify(avm_handle *h, const struct avm_change *c, uint64_t *actual)
+{
+    const struct avm_pool *pool;
+    struct avm_host host;
+    struct avm_params p;
+    uint32_t max_vcpu;
+
+    if (find(h, c->domid, &c->uuid, &host, &pool, &max_vcpu) ||
+        avm_sched_get(h, pool, c->domid, max_vcpu, &p))
+        return -1;
+    switch (c->knob) {
+    case AVM_KNOB_WEIGHT:   *actual = p.weight;   break;
+    case AVM_KNOB_CAP:      *actual = p.cap_pct;  break;
+    case AVM_KNOB_AFFINITY: *actual = p.affinity; break;
+    case AVM_KNOB_URGENCY:  *actual = p.urgency;  break;
+    default:
+        errno = EINVAL;
+        return -1;
+    }
+    return *actual == c->after ? 0 : 1;
+}
+
+int avm_publish(avm_handle *h, uint32_t domid, const struct avm_uuid *uuid,
+                enum avm_class klass)
+{
+    struct avm_domain_sample d;
+    uint32_t max_vcpu;
+
+    if (avm_domain_read(h, domid, &d, &max_vcpu))
+        return -1;
+    if (!avm_uuid_equal(uuid, &d.uuid)) {
+        errno = ESTALE;
+        return -1;
+    }
+    return avm_store_publish(h, domid, uuid, klass);
+}
+
+int avm_unpublish(avm_handle *h, uint32_t domid)
+{
+    return avm_store_unpublish(h, domid);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* sysfs: small files with one value, strictly parsed. */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "edge.h"
+
+bool avm_sysfs_line(const char *dir, const char *name, char *buf, size_t len)
+{
+    char path[512];
+    char *end;
+    ssize_t n;
+    int fd;
+
+    if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
+        return false;
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    do
+        n = read(fd, buf, len);
+    while (n < 0 && errno == EINTR);
+    close(fd);
+    if (n < 0 || (size_t)n >= len)
+        return false;
+    buf[n] = '\0';
+    end = strchr(buf, '\n');
+    if (end)
+        *end = '\0';
+    return true;
+}
+
+/* Decimal digits only: strtoull alone would take signs and spaces as well. */
+static const char *parse_u64(const char *s, uint64_t *value)
+{
+    char *end;
+
+    if (!isdigit((unsigned char)*s))
+        return NULL;
+    errno = 0;
+    *value = strtoull(s, &end, 10);
+    return errno ? NULL : end;
+}
+
+bool avm_sysfs_u64(const char *dir, const char *name, uint64_t *value)
+{
+    char line[32];
+    const char *end;
+
+    if (!avm_sysfs_line(dir, name, line, sizeof(line)))
+        return false;
+    end = parse_u64(line, value);
+    return end && !*end;
+}
+
+bool avm_parse_pair(const char *s, char sep, uint32_t *a, uint32_t *b)
+{
+    uint64_t x, y;
+    const char *end = parse_u64(s, &x);
+
+    if (!end || *end != sep || x > UINT32_MAX)
+        return false;
+    end = parse_u64(end + 1, &y);
+    if (!end || *end || y > UINT32_MAX)
+        return false;
+    *a = x;
+    *b = y;
+    return true;
+}
