@@ -1,0 +1,633 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "agent.h"
+#include "log.h"
+
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec ts;
+
+    clock_gettime(clock, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t agent_now_ms(void)
+{
+    return clock_ns(CLOCK_MONOTONIC) / 1000000;
+}
+
+int64_t agent_realtime_ns(void)
+{
+    return (int64_t)clock_ns(CLOCK_REALTIME);
+}
+
+enum avm_mode agent_mode(const struct agent *a, const struct avm_domain *d)
+{
+    return d->mode == AVM_MODE_INHERIT ? a->mode : d->mode;
+}
+
+/* ------------------------------------------------------------------------ */
+/* Database                                                                 */
+
+static void journal_trouble(struct agent *a)
+{
+    log_trouble(&a->said_journal, true, "journal: %s; watching goes on, "
+                "but nothing is changed without a journal", db_error(a->db));
+}
+
+static void journal_works(struct agent *a)
+{
+    log_trouble(&a->said_journal, false, "journal: works again");
+}
+
+/* Without a database there is only watching; so it is tried again and again. */
+static void open_db(struct agent *a)
+{
+    char msg[512];
+
+    a->db = db_open(a->conf.state_dir, DB_CREATE | DB_RESCUE, msg,
+                    sizeof(msg));
+    if (!a->db)
+        log_trouble(&a->said_journal, true, "%s; watching goes on, but "
+                    "nothing is changed without a journal", msg);
+    else if (msg[0])
+        log_line(LOG_WARN, "%s", msg);
+    if (a->db)
+        journal_works(a);
+}
+
+struct needs {
+    struct avm_need *need;
+    size_t nr, room;
+    int64_t now_ns;
+};
+
+static int collect_need(const struct db_need *in, void *arg)
+{
+    struct needs *needs = arg;
+    struct avm_need *bigger;
+
+    if (needs->nr == needs->room) {
+        needs->room = needs->room ? needs->room * 2 : 64;
+        bigger = realloc(needs->need, needs->room * sizeof(*bigger));
+        if (!bigger)
+            return -1;
+        needs->need = bigger;
+    }
+    needs->need[needs->nr] = in->need;
+    needs->need[needs->nr++].held =
+        in->held_until_ns < 0 || in->held_until_ns > needs->now_ns;
+    return 0;
+}
+
+/* Each decision: the table is small, and avm may have written to it itself. */
+static void load_needs(struct agent *a)
+{
+    struct needs needs = { .now_ns = agent_realtime_ns() };
+    int r;
+
+    if (!a->db)
+        open_db(a);
+    if (!a->db)
+        return;
+
+    r = db_need_each(a->db, collect_need, &needs);
+    if (r)
+        log_trouble(&a->said_needs, true, "needs: %s; the ones known stay",
+                    db_error(a->db));
+    else if (avm_state_needs(a->st, needs.need, needs.nr))
+        log_trouble(&a->said_needs, true, "needs: %s; the ones known stay",
+                    strerror(errno));
+    else
+        log_trouble(&a->said_needs, false, "needs: can be read again");
+    free(needs.need);
+}
+
+void agent_needs_changed(struct agent *a)
+{
+    load_needs(a);
+    a->decide_at_ms = 0;
+}
+
+/* ------------------------------------------------------------------------ */
+/* Changes                                                                  */
+
+static void fill_row(struct db_change *row, const struct avm_change *c,
+                     const char *actor, const char *state)
+{
+    *row = (struct db_change){
+        .ts_ns = agent_realtime_ns(),
+        .uuid = c->uuid,
+        .domid = c->domid,
+        .knob = c->knob,
+        .before = (int64_t)c->before,
+        .after = (int64_t)c->after,
+    };
+    snprintf(row->domain, sizeof(row->domain), "%s", c->untrusted_name);
+    snprintf(row->reason, sizeof(row->reason), "%s", c->reason);
+    snprintf(row->actor, sizeof(row->actor), "%s", actor);
+    snprintf(row->state, sizeof(row->state), "%s", state);
+}
+
+static void set_row_state(struct agent *a, const struct db_change *row,
+                          const char *state)
+{
+    if (db_change_state(a->db, row->id, state))
+        journal_trouble(a);
+}
+
+/* Journal, apply, read back. 'done' is the state of a change that worked. */
+static int make_change(struct agent *a, struct avm_change *c,
+                       const char *actor, const char *done,
+                       char *err, size_t err_size)
+{
+    struct db_change row;
+    uint64_t actual = 0;
+    int r;
+
+    if (!a->db) {
+        snprintf(err, err_size, "no journal, so nothing is changed");
+        return -1;
+    }
+    fill_row(&row, c, actor, "pending");
+    if (db_change_begin(a->db, &row)) {
+        journal_trouble(a);
+        snprintf(err, err_size, "journal: %s; nothing was changed",
+                 db_error(a->db));
+        return -1;
+    }
+    journal_works(a);
+
+    if (avm_apply(a->h, c)) {
+        if (errno == ESRCH || errno == ESTALE)
+            snprintf(err, err_size, "the domain is gone");
+        else
+            snprintf(err, err_size, "%s: %s", strerror(errno),
+                     avm_last_error(a->h));
+        goto fail;
+    }
+    set_row_state(a, &row, "applied");
+
+    r = avm_verify(a->h, c, &actual);
+    if (r > 0) {
+        snprintf(err, err_size, "wrote %" PRIu64 ", read back %" PRIu64,
+                 c->after, actual);
+        goto fail;
+    }
+    /* Not readable, but written: it stays 'applied'. */
+    if (!r || strcmp(done, "verified"))
+        set_row_state(a, &row, done);
+    c->state = AVM_CHANGE_APPLIED;
+    return 0;
+
+ fail:
+    set_row_state(a, &row, "failed");
+    c->state = AVM_CHANGE_FAILED;
+    return -1;
+}
+
+static const char *change_name(const struct avm_change *c)
+{
+    return c->untrusted_name[0] ? c->untrusted_name : "domain without a name";
+}
+
+int agent_change(struct agent *a, struct avm_change *c, const char *actor,
+                 char *err, size_t err_size)
+{
+    bool own = !strcmp(actor, "avmd");
+    enum avm_change_state was = c->state;
+    int rc;
+
+    rc = make_change(a, c, actor, "verified", err, err_size);
+    if (!rc)
+        log_line(LOG_INFO, "%s (%" PRIu32 "): %s %" PRIu64 " -> %" PRIu64
+                 ": %s", change_name(c), c->domid, avm_knob_name(c->knob),
+                 c->before, c->after, c->reason);
+    else if (c->state == AVM_CHANGE_FAILED)
+        log_line(LOG_WARN, "%s (%" PRIu32 "): %s %" PRIu64 " -> %" PRIu64
+                 " failed: %s", change_name(c), c->domid,
+                 avm_knob_name(c->knob), c->before, c->after, err);
+    /* Without a journal it was not even tried: no cool-down, no budget. */
+    if (own && c->state != was)
+        avm_applied(a->st, c, agent_now_ms(), !rc);
+    return rc;
+}
+
+int agent_revert(struct agent *a, const struct avm_uuid *uuid,
+                 bool only_urgency, const char *why, char *err,
+                 size_t err_size)
+{
+    struct avm_change *list;
+    size_t i, nr;
+    int done = 0, failed = 0;
+
+    avm_domains(a->st, &nr);
+    nr *= AVM_NR_KNOBS;
+    list = calloc(nr ? nr : 1, sizeof(*list));
+    if (!list) {
+        snprintf(err, err_size, "%s", strerror(errno));
+        return -1;
+    }
+    nr = avm_undo_list(a->st, uuid, list, nr);
+    for (i = 0; i < nr; i++) {
+        struct avm_change *c = &list[i];
+        bool ok;
+
+        if (only_urgency && c->knob != AVM_KNOB_URGENCY)
+            continue;
+        snprintf(c->reason, sizeof(c->reason), "%s", why);
+        if (a->db) {
+            ok = !make_change(a, c, "avmd", "undone", err, err_size);
+        } else {
+            /* Giving back is right even if it cannot be written down. */
+            ok = !avm_apply(a->h, c);
+            if (!ok)
+                snprintf(err, err_size, "%s", strerror(errno));
+        }
+        if (!ok) {
+            failed++;
+            log_line(LOG_WARN, "%s (%" PRIu32 "): %s not given back: %s",
+                     change_name(c), c->domid, avm_knob_name(c->knob), err);
+            continue;
+        }
+        done++;
+        log_line(LOG_INFO, "%s (%" PRIu32 "): %s %" PRIu64 " -> %" PRIu64
+                 ": %s", change_name(c), c->domid, avm_knob_name(c->knob),
+                 c->before, c->after, why);
+        avm_applied(a->st, c, agent_now_ms(), true);
+        if (a->db && db_change_undone(a->db, &c->uuid, c->domid, c->knob))
+            journal_trouble(a);
+    }
+    free(list);
+    return failed ? -1 : done;
+}
+
+/* ------------------------------------------------------------------------ */
+/* What an earlier avmd left behind                                         */
+
+static const struct avm_domain_sample *
+sample_domain(const struct avm_sample *sample, const struct avm_uuid *uuid,
+              uint32_t domid)
+{
+    size_t i;
+
+    for (i = 0; i < sample->nr; i++)
+        if (sample->domain[i].domid == domid &&
+            avm_uuid_equal(&sample->domain[i].uuid, uuid))
+            return &sample->domain[i];
+    return NULL;
+}
+
+static uint64_t param_value(const struct avm_params *p, enum avm_knob knob)
+{
+    switch (knob) {
+    case AVM_KNOB_WEIGHT:
+        return p->weight;
+    case AVM_KNOB_CAP:
+        return p->cap_pct;
+    case AVM_KNOB_AFFINITY:
+        return p->affinity;
+    default:
+        return p->urgency;
+    }
+}
+
+struct settle {
+    struct agent *a;
+    const struct avm_sample *sample;
+    unsigned int nr;
+};
+
+/* avmd died between the journal and the end of a change: was it made? */
+static int settle_pending(const struct db_change *row, void *arg)
+{
+    struct settle *s = arg;
+    const struct avm_domain_sample *d =
+        sample_domain(s->sample, &row->uuid, row->domid);
+    bool made = d && param_value(&d->params, row->knob) ==
+                     (uint64_t)row->after;
+
+    log_line(LOG_INFO, "%s (%" PRIu32 "): %s %" PRId64 " -> %" PRId64
+             " was under way when avmd ended: %s", row->domain, row->domid,
+             avm_knob_name(row->knob), row->before, row->after,
+             made ? "it was made" : d ? "it was not made"
+                                      : "the domain is gone");
+    if (db_change_state(s->a->db, row->id, made ? "verified" : "failed"))
+        journal_trouble(s->a);
+    return 0;
+}
+
+static int restore_knob(const struct db_change *c, void *arg)
+{
+    struct settle *s = arg;
+
+    /* Nobody renewed the lease meanwhile: it ends, or has ended, by itself. */
+    if (c->knob == AVM_KNOB_URGENCY) {
+        if (db_change_undone(s->a->db, &c->uuid, c->domid, c->knob))
+            journal_trouble(s->a);
+        return 0;
+    }
+    if (avm_state_restore(s->a->st, &c->uuid, c->knob, (uint64_t)c->before,
+                          (uint64_t)c->after))
+        log_line(LOG_WARN, "%s (%" PRIu32 "): %s of before is lost: %s",
+                 c->domain, c->domid, avm_knob_name(c->knob),
+                 strerror(errno));
+    s->nr++;
+    return 0;
+}
+
+/* Pages of a list that is changed while it is walked would be a trap. */
+struct rows {
+    struct db_change row[64];
+    size_t nr;
+};
+
+static int collect_row(const struct db_change *row, void *arg)
+{
+    struct rows *rows = arg;
+
+    if (rows->nr == sizeof(rows->row) / sizeof(rows->row[0]))
+        return 1;
+    rows->row[rows->nr++] = *row;
+    return 0;
+}
+
+static void settle_journal(struct agent *a, const struct avm_sample *sample)
+{
+    struct db_change_filter filter = {
+        .state = "pending", .this_boot = true,
+    };
+    struct settle s = { .a = a, .sample = sample };
+    struct rows rows;
+    size_t i, k;
+
+    if (!a->db)
+        return;
+    if (db_change_drop_stale(a->db) < 0)
+        journal_trouble(a);
+
+    /* One thread makes one change at a time: there is hardly more than one. */
+    rows.nr = 0;
+    db_change_each(a->db, &filter, collect_row, &rows);
+    for (i = 0; i < rows.nr; i++)
+        settle_pending(&rows.row[i], &s);
+
+    for (i = 0; i < sample->nr; i++) {
+        rows.nr = 0;
+        db_change_in_force(a->db, &sample->domain[i].uuid,
+                           sample->domain[i].domid, collect_row, &rows);
+        for (k = 0; k < rows.nr; k++)
+            restore_knob(&rows.row[k], &s);
+    }
+    if (s.nr)
+        log_line(LOG_INFO, "took over %u changes of an earlier avmd", s.nr);
+}
+
+/* ------------------------------------------------------------------------ */
+/* The loop                                                                 */
+
+static struct published *published_of(struct agent *a,
+                                      const struct avm_domain *d)
+{
+    struct published *p, *bigger;
+    size_t i;
+
+    for (i = 0; i < a->nr_published; i++) {
+        p = &a->published[i];
+        if (p->domid == d->domid && avm_uuid_equal(&p->uuid, &d->uuid))
+            return p;
+    }
+    bigger = realloc(a->published, (i + 1) * sizeof(*bigger));
+    if (!bigger)
+        return NULL;
+    a->published = bigger;
+    a->nr_published++;
+    bigger[i] = (struct published){
+        .uuid = d->uuid, .domid = d->domid, .klass = AVM_NR_CLASSES,
+    };
+    return &bigger[i];
+}
+
+static void forget_published(struct agent *a)
+{
+    const struct avm_domain *d;
+    size_t i, kept = 0;
+
+    for (i = 0; i < a->nr_published; i++) {
+        d = avm_domain_by_uuid(a->st, &a->published[i].uuid);
+        if (d && d->domid == a->published[i].domid)
+            a->published[kept++] = a->published[i];
+    }
+    a->nr_published = kept;
+}
+
+static void publish_one(struct agent *a, const struct avm_domain *d,
+                        uint64_t now_ms)
+{
+    struct published *p = published_of(a, d);
+    bool first;
+
+    if (!p || p->klass == d->klass)
+        return;
+    /* The first word that says something need not wait. */
+    first = p->klass == AVM_NR_CLASSES || p->klass == AVM_CLASS_UNKNOWN;
+    if (!first && now_ms - p->at_ms < PUBLISH_INTERVAL_MS)
+        return;
+
+    if (!avm_publish(a->h, d->domid, &d->uuid, d->klass)) {
+        p->klass = d->klass;
+        p->at_ms = now_ms;
+        log_trouble(&a->said_publish, false, "xenstore: works again");
+    } else if (errno != ESRCH && errno != ESTALE && errno != EAGAIN) {
+        log_trouble(&a->said_publish, true, "xenstore: classes are not "
+                    "published: %s", strerror(errno));
+    }
+}
+
+static void publish(struct agent *a, uint64_t now_ms)
+{
+    const struct avm_domain *d;
+    size_t i, nr;
+
+    d = avm_domains(a->st, &nr);
+    for (i = 0; i < nr; i++)
+        if (!(d[i].flags & (AVM_DOM_CONTROL | AVM_DOM_DYING)))
+            publish_one(a, &d[i], now_ms);
+    forget_published(a);
+}
+
+/* Urgencies are leases: as long as they are wanted they are renewed here. */
+static void renew(struct agent *a, uint64_t now_ms)
+{
+    struct avm_change c[32];
+    size_t i, nr;
+    bool ok;
+
+    nr = avm_renewals(a->st, now_ms, c, sizeof(c) / sizeof(c[0]));
+    for (i = 0; i < nr; i++) {
+        ok = !avm_apply(a->h, &c[i]);
+        if (ok || (errno != ESRCH && errno != ESTALE))
+            log_trouble(&a->said_renew, !ok, ok ? "leases: renewed again"
+                                                : "leases: cannot renew");
+        avm_renewed(a->st, &c[i], now_ms, ok);
+    }
+}
+
+struct last_row {
+    enum avm_knob knob;
+    struct db_change row;
+};
+
+static int keep_last(const struct db_change *row, void *arg)
+{
+    struct last_row *last = arg;
+
+    if (row->knob == last->knob)
+        last->row = *row;
+    return 0;
+}
+
+/* `avm set` has its row already: it went through us. */
+static bool is_admins_own(struct agent *a, const struct avm_change *c)
+{
+    struct db_change_filter filter = {
+        .uuid = &c->uuid, .this_boot = true, .last = 32,
+    };
+    struct last_row last = { .knob = c->knob };
+
+    if (!a->db || db_change_each(a->db, &filter, keep_last, &last))
+        return false;
+    return !strcmp(last.row.actor, "admin") &&
+           last.row.after == (int64_t)c->after;
+}
+
+/* The operator, or another program, wins; write down that it happened. */
+static void note_foreign(struct agent *a)
+{
+    const struct avm_change *c;
+    struct db_change row;
+    size_t i, nr;
+
+    c = avm_foreign(a->st, &nr);
+    for (i = 0; i < nr; i++) {
+        if (is_admins_own(a, &c[i]))
+            continue;
+        log_line(LOG_WARN, "%s (%" PRIu32 "): someone else set %s from %"
+                 PRIu64 " to %" PRIu64 ": adopted, left alone for a while",
+                 change_name(&c[i]), c[i].domid, avm_knob_name(c[i].knob),
+                 c[i].before, c[i].after);
+        fill_row(&row, &c[i], "foreign", "verified");
+        if (a->db && db_change_begin(a->db, &row))
+            journal_trouble(a);
+    }
+}
+
+static void decide(struct agent *a, uint64_t now_ms)
+{
+    struct avm_plan *plan;
+    char err[256];
+    size_t i;
+
+    load_needs(a);
+    if (avm_plan(a->st, now_ms, 0, &plan)) {
+        log_line(LOG_ERROR, "no plan: %s", strerror(errno));
+        return;
+    }
+    for (i = 0; i < plan->nr; i++) {
+        struct avm_change *c = &plan->change[i];
+        const struct avm_domain *d = avm_domain_by_uuid(a->st, &c->uuid);
+
+        if (c->state != AVM_CHANGE_READY || !d ||
+            agent_mode(a, d) != AVM_MODE_AUTO)
+            continue;
+        if (agent_change(a, c, "avmd", err, sizeof(err)) &&
+            c->state == AVM_CHANGE_READY)
+            break; /* no journal: said, and the next one would not do better */
+    }
+    avm_plan_free(plan);
+}
+
+static int sample(struct agent *a, bool first)
+{
+    struct avm_sample *s = NULL;
+    int rc = -1;
+
+    if (avm_sample_read(a->h, &s)) {
+        log_trouble(&a->said_sample, true, "cannot read the host: %s%s%s",
+                    strerror(errno), avm_last_error(a->h)[0] ? ": " : "",
+                    avm_last_error(a->h));
+        return -1;
+    }
+    if (first) {
+        settle_journal(a, s);
+        load_needs(a);
+    }
+    if (avm_observe(a->st, s)) {
+        log_trouble(&a->said_sample, true, "bad sample: %s", strerror(errno));
+        goto out;
+    }
+    log_trouble(&a->said_sample, false, "the host can be read again");
+    rc = 0;
+
+ out:
+    avm_sample_free(s);
+    return rc;
+}
+
+void agent_tick(struct agent *a)
+{
+    uint64_t now_ms;
+
+    if (sample(a, false))
+        return;
+    now_ms = agent_now_ms();
+    note_foreign(a);
+    renew(a, now_ms);
+    if (now_ms >= a->decide_at_ms) {
+        /* No catching up: a late decision is not followed by a burst. */
+        a->decide_at_ms = now_ms + a->conf.loop.decide_ms -
+                          a->conf.loop.sample_ms / 2;
+        decide(a, now_ms);
+    }
+    publish(a, now_ms);
+}
+
+int agent_start(struct agent *a)
+{
+    a->mode = a->conf.mode;
+    a->st = avm_state_new(&a->conf.loop);
+    if (!a->st) {
+        log_line(LOG_ERROR, "%s", strerror(errno));
+        return -1;
+    }
+    open_db(a);
+    if (sample(a, true))
+        return -1;
+    a->decide_at_ms = agent_now_ms() + a->conf.loop.decide_ms;
+    return 0;
+}
+
+void agent_stop(struct agent *a)
+{
+    char err[256];
+    size_t i;
+
+    if (a->st)
+        agent_revert(a, NULL, !a->conf.revert_on_exit, "avmd stops", err,
+                     sizeof(err));
+    for (i = 0; i < a->nr_published; i++)
+        avm_unpublish(a->h, a->published[i].domid);
+    free(a->published);
+    a->published = NULL;
+    a->nr_published = 0;
+    avm_state_free(a->st);
+    a->st = NULL;
+    db_close(a->db);
+    a->db = NULL;
+}

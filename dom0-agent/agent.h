@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The agent between two polls: the loop of libavm joined with the journal.
+ * Nothing here waits; times come from outside, so that tests can give them.
+ */
+#ifndef AGENT_AGENT_H
+#define AGENT_AGENT_H
+
+#include "avm.h"
+#include "conf.h"
+#include "db.h"
+
+/* Guests must not be able to watch each other closely: see avm-xenstore(7). */
+#define PUBLISH_INTERVAL_MS 10000
+
+struct published {
+    struct avm_uuid uuid;
+    uint32_t domid;
+    enum avm_class klass;
+    uint64_t at_ms;
+};
+
+struct agent {
+    struct conf conf;
+    enum avm_mode mode;         /* of the host, now                     */
+    avm_handle *h;
+    avm_state *st;
+    struct db *db;              /* NULL: not usable, nothing is changed */
+    uint64_t decide_at_ms;
+    struct published *published;
+    size_t nr_published;
+    /* Troubles that were said, and are not said again until they are over. */
+    bool said_journal, said_sample, said_needs, said_publish, said_renew;
+};
+
+uint64_t agent_now_ms(void);    /* CLOCK_MONOTONIC, as libavm wants it */
+int64_t agent_realtime_ns(void);
+
+/*
+ * Opens the database, settles what an earlier avmd left behind, takes the first
+ * sample. -1 (said in the log) only if the host cannot be read at all.
+ */
+int agent_start(struct agent *a);
+/* Gives back what has to be given back. */
+void agent_stop(struct agent *a);
+
+/* Monitor, evaluate, renew leases, publish; and each decide_ms the rest. */
+void agent_tick(struct agent *a);
+
+/* Takes the needs from the database again and decides soon. */
+void agent_needs_changed(struct agent *a);
+
+/* The mode that counts for a domain. */
+enum avm_mode agent_mode(const struct agent *a, const struct avm_domain *d);
+
+/*
+ * Journals, makes and verifies one change; c->state says what became of it.
+ * 0, or -1 with one line in 'err'.
+ */
+int agent_change(struct agent *a, struct avm_change *c, const char *actor,
+                 char *err, size_t err_size);
+
+/* Gives back what avmd changed; uuid NULL: of all. Returns how many, or -1. */
+int agent_revert(struct agent *a, const struct avm_uuid *uuid,
+                 bool only_urgency, const char *why, char *err,
+                 size_t err_size);
+
+#endif

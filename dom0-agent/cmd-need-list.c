@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "cli.h"
+
+void cli_print_needs(const struct avm_json_value *answer)
+{
+    const struct avm_json_value *needs = avm_json_get(answer, "needs"), *n;
+    char cap[24], range[48];
+    int64_t min, max;
+    size_t i;
+
+    printf("%-20s %-36s %-13s %-11s %5s %s\n", "Name", "UUID", "Role",
+           "Weight", "Cap", "CPUs");
+    for (i = 0; i < avm_json_size(needs); i++) {
+        n = avm_json_at(needs, i);
+        min = cli_int(n, "weight_min");
+        max = cli_int(n, "weight_max");
+        /* A side that is not given is the one of the role. */
+        snprintf(range, sizeof(range), "-");
+        if (min && max)
+            snprintf(range, sizeof(range), "%" PRId64 "..%" PRId64, min, max);
+        else if (min)
+            snprintf(range, sizeof(range), "%" PRId64 "..", min);
+        else if (max)
+            snprintf(range, sizeof(range), "..%" PRId64, max);
+        min = avm_json_get_int(avm_json_get(n, "cap_pct"), -1);
+        printf("%-20s %-36s %-13s %-11s %5s %s\n", cli_str(n, "name"),
+               cli_str(n, "uuid"), cli_str(n, "role"), range, min < 0 ? "-" :
+               cli_knob_value("cap", min, cap, sizeof(cap)),
+               avm_json_get_str(avm_json_get(n, "cpus"), "-"));
+    }
+}
+
+int cmd_need_list(struct cli *cli, int argc, char **argv)
+{
+    int rc = cli_words(cli, argc, argv, 0, 0);
+
+    return rc ? rc : cli_run(cli, cli_request("need-list", NULL),
+                             cli_print_needs);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The control protocol: one connection, one request, one answer, both a JSON
+ * object. {"op":"mode","domain":"web","mode":"auto"}. The answer has "version"
+ * and either what was asked for or "error" and "exit", the exit code of avm.
+ */
+#ifndef AGENT_REQUEST_H
+#define AGENT_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "avm.h"
+
+#define REQUEST_SIZE_MAX 4096
+
+/* Exit codes of avm, on the wire too. */
+enum {
+    EXIT_OK = 0,
+    EXIT_FAILED = 1,        /* also: wrong usage           */
+    EXIT_NOT_FOUND = 2,
+    EXIT_CHANGES = 2,       /* only plan --exit-code         */
+    EXIT_DENIED = 3,
+    EXIT_NO_DAEMON = 4,
+};
+
+#define REQUEST_NONE INT64_MIN  /* a number that was not given */
+
+struct request {
+    char op[16];
+    char domain[AVM_NAME_LEN]; /* name, domid or UUID                       */
+    char mode[16], role[16], urgency[16];
+    char cpus[128];            /* "1-3,5", or "any"                         */
+    int64_t weight, weight_min, weight_max;
+    int64_t cap_pct;           /* need-set: -1 takes the need for a cap away */
+    int64_t seconds, last;
+    bool all;
+};
+
+/* On error -1 and one line in 'err'. What is not known is passed over. */
+int request_parse(struct request *req, const char *text, size_t len,
+                  char *err, size_t err_size);
+
+/* {"version":1,"error":S,"exit":N}. The caller frees it. */
+char *answer_error(int exit_code, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* "0-2,5" to bits and back; "any" is all of them. pCPU 0 .. 63. */
+int cpus_parse(const char *text, uint64_t *cpus);
+const char *cpus_str(uint64_t cpus, char *buf, size_t size);
+
+#endif

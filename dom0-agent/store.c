@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "avm_json.h"
+#include "store.h"
+
+static bool is_zero(const struct avm_uuid *uuid)
+{
+    static const struct avm_uuid zero;
+
+    return avm_uuid_equal(uuid, &zero);
+}
+
+/* A domid in plain digits, or -1. */
+static int64_t domid_parse(const char *text)
+{
+    int64_t id = 0;
+
+    if (!*text)
+        return -1;
+    for (; *text; text++) {
+        if (*text < '0' || *text > '9')
+            return -1;
+        id = id * 10 + (*text - '0');
+        if (id > 0xffff)
+            return -1;
+    }
+    return id;
+}
+
+char *who_find(struct db *db, const struct who *running, size_t nr,
+               const char *text, struct who *who)
+{
+    struct avm_uuid uuid;
+    struct db_need need;
+    bool is_uuid = !avm_uuid_parse(text, &uuid);
+    int64_t domid = domid_parse(text);
+    size_t i;
+
+    for (i = 0; i < nr; i++) {
+        if (is_uuid ? avm_uuid_equal(&uuid, &running[i].uuid)
+                    : domid >= 0 ? domid == running[i].domid
+                                 : !strcmp(text, running[i].name)) {
+            *who = running[i];
+            return NULL;
+        }
+    }
+
+    *who = (struct who){ .domid = -1 };
+    if (is_uuid) {
+        who->uuid = uuid;
+        if (db && db_need_get(db, &uuid, &need) > 0)
+            snprintf(who->name, sizeof(who->name), "%s", need.name);
+        return NULL;
+    }
+    if (*text && domid < 0 && db && db_need_find_name(db, text, &need) > 0) {
+        who->uuid = need.need.uuid;
+        snprintf(who->name, sizeof(who->name), "%s", need.name);
+        return NULL;
+    }
+    if (!*text)
+        return answer_error(EXIT_FAILED, "no domain given");
+    return answer_error(EXIT_NOT_FOUND, "%s: no such domain", text);
+}
+
+static void need_json(struct avm_json *j, const struct db_need *n)
+{
+    char uuid[AVM_UUID_STR_LEN], cpus[256];
+    const struct avm_need *need = &n->need;
+
+    avm_json_object(j, NULL);
+    avm_json_str(j, "name", n->name);
+    avm_json_str(j, "uuid", avm_uuid_str(&need->uuid, uuid));
+    avm_json_str(j, "role", avm_role_name(need->role));
+    avm_json_uint(j, "weight_min", need->weight_min);
+    avm_json_uint(j, "weight_max", need->weight_max);
+    if (need->cap_set)
+        avm_json_uint(j, "cap_pct", need->cap_pct);
+    else
+        avm_json_null(j, "cap_pct");
+    if (need->affinity_set)
+        avm_json_str(j, "cpus", cpus_str(need->affinity, cpus, sizeof(cpus)));
+    else
+        avm_json_null(j, "cpus");
+    avm_json_end(j);
+}
+
+static int need_list_one(const struct db_need *need, void *arg)
+{
+    if (need->has_need)
+        need_json(arg, need);
+    return 0;
+}
+
+static char *need_list(struct db *db)
+{
+    struct avm_json *j = avm_json_new();
+    char *text;
+    int r;
+
+    avm_json_object(j, NULL);
+    avm_json_int(j, "version", 1);
+    avm_json_array(j, "needs");
+    r = db_need_each(db, need_list_one, j);
+    avm_json_end(j);
+    avm_json_end(j);
+    text = avm_json_finish(j);
+    if (r) {
+        free(text);
+        return answer_error(EXIT_FAILED, "database: %s", db_error(db));
+    }
+    return text;
+}
+
+/* 0: fine; otherwise one line in 'err'. */
+static int take_weight(int64_t given, const char *what, uint32_t *weight,
+                       char *err, size_t err_size)
+{
+    if (given == REQUEST_NONE)
+        return 0;
+    if (given < 0 || given > 65535) {
+        snprintf(err, err_size, "%s must be 1 to 65535, or 0 for what the "
+                 "role has", what);
+        return -1;
+    }
+    *weight = (uint32_t)given;
+    return 0;
+}
+
+static int need_fill(struct avm_need *need, const struct request *req,
+                     char *err, size_t err_size)
+{
+    int role;
+
+    if (req->role[0]) {
+        role = avm_role_parse(req->role);
+        if (role < 0) {
+            snprintf(err, err_size, "%s: no such role (background, normal, "
+                     "interactive, time-critical)", req->role);
+            return -1;
+        }
+        need->role = (enum avm_role)role;
+    }
+    if (take_weight(req->weight_min, "weight-min", &need->weight_min,
+                    err, err_size) ||
+        take_weight(req->weight_max, "weight-max", &need->weight_max,
+                    err, err_size))
+        return -1;
+    if (need->weight_min && need->weight_max &&
+        need->weight_min > need->weight_max) {
+        snprintf(err, err_size, "weight-min (%u) is above weight-max (%u)",
+                 need->weight_min, need->weight_max);
+        return -1;
+    }
+    if (req->cap_pct != REQUEST_NONE) {
+        if (req->cap_pct < -1 || req->cap_pct > 65535) {
+            snprintf(err, err_size, "cap must be 1 to 65535 percent of a "
+                     "pCPU, 0 for none, or -1 to leave it alone");
+            return -1;
+        }
+        need->cap_set = req->cap_pct >= 0;
+        need->cap_pct = need->cap_set ? (uint32_t)req->cap_pct : 0;
+    }
+    if (req->cpus[0]) {
+        if (cpus_parse(req->cpus, &need->affinity)) {
+            snprintf(err, err_size, "%s: not a list of pCPUs like 0-2,5 "
+                     "(up to 63), or any", req->cpus);
+            return -1;
+        }
+        need->affinity_set = true;
+    }
+    return 0;
+}
+
+static char *need_set(struct db *db, const struct who *who,
+                      const struct request *req)
+{
+    struct db_need need;
+    char err[256];
+
+    if (who->domid == 0 || is_zero(&who->uuid))
+        return answer_error(EXIT_FAILED,
+                            "Domain-0 is watched, but never changed");
+    if (db_need_get(db, &who->uuid, &need) <= 0)
+        need = (struct db_need){ .need.uuid = who->uuid };
+    if (who->name[0])
+        snprintf(need.name, sizeof(need.name), "%s", who->name);
+    if (need_fill(&need.need, req, err, sizeof(err)))
+        return answer_error(EXIT_FAILED, "%s", err);
+    if (db_need_set(db, &need))
+        return answer_error(EXIT_FAILED, "database: %s", db_error(db));
+    return need_list(db);
+}
+
+static char *need_rm(struct db *db, const struct who *who)
+{
+    int r = db_need_rm(db, &who->uuid);
+    char uuid[AVM_UUID_STR_LEN];
+
+    if (r < 0)
+        return answer_error(EXIT_FAILED, "database: %s", db_error(db));
+    if (!r)
+        return answer_error(EXIT_NOT_FOUND, "%s has no need", who->name[0]
+                            ? who->name : avm_uuid_str(&who->uuid, uuid));
+    return need_list(db);
+}
+
+static int history_one(const struct db_change *change, void *arg)
+{
+    struct avm_json *j = arg;
+    char uuid[AVM_UUID_STR_LEN];
+
+    avm_json_object(j, NULL);
+    avm_json_int(j, "id", change->id);
+    avm_json_int(j, "ts_ns", change->ts_ns);
+    avm_json_str(j, "domain", change->domain);
+    avm_json_str(j, "uuid", avm_uuid_str(&change->uuid, uuid));
+    avm_json_uint(j, "domid", change->domid);
+    avm_json_str(j, "knob", avm_knob_name(change->knob));
+    avm_json_int(j, "before", change->before);
+    avm_json_int(j, "after", change->after);
+    avm_json_str(j, "reason", change->reason);
+    avm_json_str(j, "actor", change->actor);
+    avm_json_str(j, "state", change->state);
+    avm_json_end(j);
+    return 0;
+}
+
+static char *history(struct db *db, const struct who *who,
+                     const struct request *req)
+{
+    struct db_change_filter filter = { .uuid = who ? &who->uuid : NULL };
+    struct avm_json *j;
+    char *text;
+    int r;
+
+    if (req->last != REQUEST_NONE) {
+        if (req->last < 1 || req->last > DB_HISTORY_MAX)
+            return answer_error(EXIT_FAILED, "the number of changes must be "
+                                "1 to %d", DB_HISTORY_MAX);
+        filter.last = (unsigned int)req->last;
+    }
+
+    j = avm_json_new();
+    avm_json_object(j, NULL);
+    avm_json_int(j, "version", 1);
+    avm_json_array(j, "changes");
+    r = db_change_each(db, &filter, history_one, j);
+    avm_json_end(j);
+    avm_json_end(j);
+    text = avm_json_finish(j);
+    if (r) {
+        free(text);
+        return answer_error(EXIT_FAILED, "database: %s", db_error(db));
+    }
+    return text;
+}
+
+char *store_answer(struct db *db, const struct who *running, size_t nr,
+                   const struct request *req)
+{
+    bool is_list = !strcmp(req->op, "need-list");
+    bool is_set = !strcmp(req->op, "need-set");
+    bool is_rm = !strcmp(req->op, "need-rm");
+    struct who who;
+    char *refusal;
+
+    if (!is_list && !is_set && !is_rm && strcmp(req->op, "history"))
+        return NULL;
+    if (!db)
+        return answer_error(EXIT_FAILED,
+                            "the database cannot be used: see the log of avmd");
+    if (is_list)
+        return need_list(db);
+    if (is_set || is_rm || req->domain[0]) {
+        refusal = who_find(db, running, nr, req->domain, &who);
+        if (refusal)
+            return refusal;
+    }
+    return is_set ? need_set(db, &who, req)
+         : is_rm ? need_rm(db, &who)
+         : history(db, req->domain[0] ? &who : NULL, req);
+}

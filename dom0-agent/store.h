@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Requests that need only the database: need-set, need-list, need-rm, history.
+ * avmd answers them; without avmd, avm calls the same code itself.
+ */
+#ifndef AGENT_STORE_H
+#define AGENT_STORE_H
+
+#include "db.h"
+#include "request.h"
+
+/* A domain as people name it. */
+struct who {
+    struct avm_uuid uuid;
+    char name[AVM_NAME_LEN];
+    int64_t domid;              /* -1: does not run */
+};
+
+/*
+ * Finds a domain by domid, UUID or name (in this order, as xl does), among the
+ * running ones, then by name in the database. A UUID is found in any case.
+ * NULL, or an answer that says that there is none.
+ */
+char *who_find(struct db *db, const struct who *running, size_t nr,
+               const char *text, struct who *who);
+
+/* NULL if the request is not one of these. */
+char *store_answer(struct db *db, const struct who *running, size_t nr,
+                   const struct request *req);
+
+#endif

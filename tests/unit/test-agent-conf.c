@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The parser of avm.conf. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "conf.h"
+
+static int parse(struct conf *conf, const char *text, char *err)
+{
+    err[0] = '\0';
+    conf_defaults(conf);
+    return conf_parse(conf, "test", text, strlen(text), err, 256);
+}
+
+static void test_defaults(void **state)
+{
+    struct conf conf;
+    char err[256];
+
+    (void)state;
+    assert_int_equal(parse(&conf, "", err), 0);
+    assert_int_equal(conf.mode, AVM_MODE_OBSERVE);
+    assert_int_equal(conf.loop.sample_ms, 1000);
+    assert_int_equal(conf.loop.decide_ms, 5000);
+    assert_false(conf.revert_on_exit);
+    assert_string_equal(conf.state_dir, "/var/lib/avm");
+    assert_string_equal(conf.run_dir, "/run/avm");
+}
+
+static void test_all_keys(void **state)
+{
+    static const char text[] =
+        "# a comment\n"
+        "\n"
+        "mode = \"auto\"   # and another\n"
+        "\tsample_ms=100\r\n"
+        "decide_ms = 200\n"
+        "hold_decisions = 1\n"
+        "gain_min_permille = 50\n"
+        "cooldown_ms = 0\n"
+        "warmup_ms = 0\n"
+        "changes_per_minute = 60\n"
+        "step_up_permille = 500\n"
+        "step_down_permille = 200\n"
+        "lease_ms = 5000\n"
+        "foreign_hold_ms = 0\n"
+        "on_exit = 'revert'\n"
+        "state_dir = \"/a # b\"\n"
+        "run_dir = \"/c\""; /* no newline at the end */
+    struct conf conf;
+    char err[256];
+
+    (void)state;
+    assert_int_equal(parse(&conf, text, err), 0);
+    assert_int_equal(conf.mode, AVM_MODE_AUTO);
+    assert_int_equal(conf.loop.sample_ms, 100);
+    assert_int_equal(conf.loop.decide_ms, 200);
+    assert_int_equal(conf.loop.hold_decisions, 1);
+    assert_int_equal(conf.loop.gain_min_permille, 50);
+    assert_int_equal(conf.loop.cooldown_ms, 0);
+    assert_int_equal(conf.loop.warmup_ms, 0);
+    assert_int_equal(conf.loop.changes_per_minute, 60);
+    assert_int_equal(conf.loop.step_up_permille, 500);
+    assert_int_equal(conf.loop.step_down_permille, 200);
+    assert_int_equal(conf.loop.lease_ms, 5000);
+    assert_int_equal(conf.loop.foreign_hold_ms, 0);
+    assert_true(conf.revert_on_exit);
+    assert_string_equal(conf.state_dir, "/a # b");
+    assert_string_equal(conf.run_dir, "/c");
+}
+
+static void test_bad_lines(void **state)
+{
+    static const struct { const char *text, *err; } cases[] = {
+        { "mode = \"fast\"", "test:1: mode must be" },
+        { "mode = \"inherit\"", "test:1: mode must be" },
+        { "\n\nsample_ms = 5", "test:3: sample_ms must be a number from 100" },
+        { "sample_ms = \"1000\"", "test:1: sample_ms must be" },
+        { "sample_ms = -1", "test:1: sample_ms must be" },
+        { "sample_ms = 99999999999999999999999", "test:1: sample_ms must be" },
+        { "sample_ms = 1e3", "test:1: sample_ms must be" },
+        { "sample_ms =", "test:1: value is missing" },
+        { "sample_ms", "test:1: expected `key = value`" },
+        { "= 5", "test:1: expected `key = value`" },
+        { "colour = 5", "test:1: unknown setting 'colour'" },
+        { "mode = \"auto", "test:1: quote is not closed" },
+        { "mode = \"auto\" x", "test:1: text after the value" },
+        { "on_exit = \"\"", "test:1: on_exit must be" },
+        { "run_dir = \"run\"", "test:1: run_dir must be an absolute path" },
+        { "mode = \"\x01\"", "test:1: value is not plain text" },
+        { "abcdefghijklmnopqrstuvwxyzabcdefghij = 1", "test:1: name too long" },
+        { "run_dir = /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+          "aaaaaaaaaaaaaaaaaa", "test:1: value too long" },
+        { "sample_ms = 10000", "test: decide_ms" },
+        { "lease_ms = 1000", "test: lease_ms" },
+    };
+    struct conf conf, before;
+    char err[256];
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(parse(&conf, cases[i].text, err), -1);
+        if (strncmp(err, cases[i].err, strlen(cases[i].err)))
+            fail_msg("'%s': got '%s', expected '%s'", cases[i].text, err,
+                     cases[i].err);
+        assert_null(strchr(err, '\n'));
+        conf_defaults(&before);
+        assert_memory_equal(&conf, &before, sizeof(conf));
+    }
+}
+
+static void test_nul_byte(void **state)
+{
+    struct conf conf;
+    char err[256];
+
+    (void)state;
+    conf_defaults(&conf);
+    assert_int_equal(conf_parse(&conf, "test", "mode\0= 'auto'", 14, err,
+                                sizeof(err)), -1);
+}
+
+static void test_files(void **state)
+{
+    char path[] = "/tmp/avm-conf-XXXXXX", err[256];
+    struct conf conf;
+    int fd, i;
+
+    (void)state;
+    conf_defaults(&conf);
+    assert_int_equal(conf_load(&conf, "/nowhere/avm.conf", true, err,
+                               sizeof(err)), 0);
+    assert_int_equal(conf_load(&conf, "/nowhere/avm.conf", false, err,
+                               sizeof(err)), -1);
+    assert_string_equal(err, "/nowhere/avm.conf: No such file or directory");
+    assert_int_equal(conf_load(&conf, "/tmp", false, err, sizeof(err)), -1);
+
+    fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "mode = 'auto'\n", 14), 14);
+    assert_int_equal(conf_load(&conf, path, false, err, sizeof(err)), 0);
+    assert_int_equal(conf.mode, AVM_MODE_AUTO);
+
+    for (i = 0; i < 5000; i++)
+        assert_int_equal(write(fd, "mode = 'auto'\n", 14), 14);
+    assert_int_equal(conf_load(&conf, path, false, err, sizeof(err)), -1);
+    assert_non_null(strstr(err, "longer than"));
+    close(fd);
+    unlink(path);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_all_keys),
+        cmocka_unit_test(test_bad_lines),
+        cmocka_unit_test(test_nul_byte),
+        cmocka_unit_test(test_files),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Needs, journal, and what happens to a database that is not one. */
+#include <dirent.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "db.h"
+
+static char dir[64];
+static char msg[512];
+
+static const struct avm_uuid uuid_a = { { 0xaa, 1 } };
+static const struct avm_uuid uuid_b = { { 0xbb, 2 } };
+
+static int setup(void **state)
+{
+    (void)state;
+    strcpy(dir, "/tmp/avm-db-XXXXXX");
+    return mkdtemp(dir) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    char path[400];
+    struct dirent *e;
+    DIR *d = opendir(dir);
+
+    (void)state;
+    while (d && (e = readdir(d))) {
+        snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+        unlink(path);
+    }
+    if (d)
+        closedir(d);
+    return rmdir(dir);
+}
+
+static struct db *open_it(unsigned int flags)
+{
+    struct db *db = db_open(dir, flags, msg, sizeof(msg));
+
+    if (!db)
+        fail_msg("%s", msg);
+    return db;
+}
+
+static int count_files(const char *prefix)
+{
+    struct dirent *e;
+    DIR *d = opendir(dir);
+    int nr = 0;
+
+    while ((e = readdir(d)))
+        nr += !strncmp(e->d_name, prefix, strlen(prefix));
+    closedir(d);
+    return nr;
+}
+
+static void sql(const char *text)
+{
+    char path[128];
+    sqlite3 *s;
+
+    snprintf(path, sizeof(path), "%s/" DB_FILE, dir);
+    assert_int_equal(sqlite3_open(path, &s), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(s, text, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(s);
+}
+
+static void overwrite(const char *text, long at)
+{
+    char path[128];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/" DB_FILE, dir);
+    f = fopen(path, at ? "r+" : "w");
+    assert_non_null(f);
+    fseek(f, at, SEEK_SET);
+    fputs(text, f);
+    fclose(f);
+}
+
+static int count_needs(const struct db_need *need, void *arg)
+{
+    (void)need;
+    ++*(int *)arg;
+    return 0;
+}
+
+static void test_needs(void **state)
+{
+    struct db *db = open_it(DB_CREATE);
+    struct db_need need = {
+        .need = {
+            .uuid = uuid_a, .role = AVM_ROLE_TIME_CRITICAL,
+            .weight_min = 100, .weight_max = 2000,
+            .affinity_set = true, .affinity = UINT64_MAX,
+        },
+        .name = "web",
+    }, got;
+    int nr = 0;
+
+    (void)state;
+    assert_int_equal(db_need_get(db, &uuid_a, &got), 0);
+    assert_int_equal(db_need_set(db, &need), 0);
+    need.need.cap_set = true;
+    need.need.cap_pct = 50;
+    assert_int_equal(db_need_set(db, &need), 0); /* replaces */
+    db_close(db);
+
+    db = open_it(0);
+    assert_int_equal(db_need_find_name(db, "web", &got), 1);
+    assert_true(avm_uuid_equal(&got.need.uuid, &uuid_a));
+    assert_true(got.has_need);
+    assert_int_equal(got.need.role, AVM_ROLE_TIME_CRITICAL);
+    assert_int_equal(got.need.mode, AVM_MODE_INHERIT);
+    assert_int_equal(got.need.weight_min, 100);
+    assert_int_equal(got.need.weight_max, 2000);
+    assert_true(got.need.cap_set);
+    assert_int_equal(got.need.cap_pct, 50);
+    assert_true(got.need.affinity_set);
+    assert_true(got.need.affinity == UINT64_MAX);
+    assert_int_equal(db_need_find_name(db, "nothing", &got), 0);
+
+    /* A mode and a hold do not need a need, and outlive it. */
+    assert_int_equal(db_mode_set(db, &uuid_b, AVM_MODE_AUTO), 0);
+    assert_int_equal(db_hold_set(db, &uuid_b, -1), 0);
+    assert_int_equal(db_hold_set(db, &uuid_a, 77), 0);
+    assert_int_equal(db_need_get(db, &uuid_b, &got), 1);
+    assert_false(got.has_need);
+    assert_int_equal(got.need.mode, AVM_MODE_AUTO);
+    assert_int_equal(got.held_until_ns, -1);
+    assert_int_equal(db_need_each(db, count_needs, &nr), 0);
+    assert_int_equal(nr, 2);
+
+    assert_int_equal(db_need_rm(db, &uuid_a), 1);
+    assert_int_equal(db_need_rm(db, &uuid_a), 0);
+    assert_int_equal(db_need_get(db, &uuid_a, &got), 1);
+    assert_false(got.has_need);
+    assert_int_equal(got.held_until_ns, 77);
+    db_close(db);
+}
+
+static int64_t add(struct db *db, const struct avm_uuid *uuid, uint32_t domid,
+                   enum avm_knob knob, int64_t before, int64_t after,
+                   const char *actor, const char *end)
+{
+    struct db_change c = {
+        .ts_ns = 1, .uuid = *uuid, .domid = domid, .knob = knob,
+        .before = before, .after = after, .domain = "web", .reason = "why",
+        .state = "pending",
+    };
+
+    strcpy(c.actor, actor);
+    assert_int_equal(db_change_begin(db, &c), 0);
+    if (end)
+        assert_int_equal(db_change_state(db, c.id, end), 0);
+    return c.id;
+}
+
+struct list {
+    struct db_change c[16];
+    int nr;
+};
+
+static int collect(const struct db_change *c, void *arg)
+{
+    struct list *list = arg;
+
+    list->c[list->nr++] = *c;
+    return 0;
+}
+
+static void test_in_force(void **state)
+{
+    struct db *db = open_it(DB_CREATE);
+    struct list list = { .nr = 0 };
+
+    (void)state;
+    add(db, &uuid_a, 5, AVM_KNOB_WEIGHT, 256, 320, "avmd", "verified");
+    add(db, &uuid_a, 5, AVM_KNOB_WEIGHT, 320, 400, "avmd", "verified");
+    add(db, &uuid_a, 5, AVM_KNOB_WEIGHT, 400, 500, "avmd", "failed");
+    add(db, &uuid_a, 5, AVM_KNOB_CAP, 0, 50, "avmd", "applied");
+    add(db, &uuid_a, 4, AVM_KNOB_WEIGHT, 1, 2, "avmd", "verified"); /* old */
+    add(db, &uuid_b, 5, AVM_KNOB_WEIGHT, 3, 4, "avmd", "verified");
+
+    assert_int_equal(db_change_in_force(db, &uuid_a, 5, collect, &list), 0);
+    assert_int_equal(list.nr, 2);
+    assert_int_equal(list.c[0].knob, AVM_KNOB_WEIGHT);
+    assert_int_equal(list.c[0].before, 256);
+    assert_int_equal(list.c[0].after, 400);
+    assert_int_equal(list.c[1].knob, AVM_KNOB_CAP);
+
+    /* The admin's word is where we start from then. */
+    add(db, &uuid_a, 5, AVM_KNOB_WEIGHT, 400, 777, "admin", "verified");
+    add(db, &uuid_a, 5, AVM_KNOB_WEIGHT, 777, 800, "avmd", "verified");
+    add(db, &uuid_a, 5, AVM_KNOB_WEIGHT, 800, 900, "admin", "failed");
+    list.nr = 0;
+    assert_int_equal(db_change_in_force(db, &uuid_a, 5, collect, &list), 0);
+    assert_int_equal(list.nr, 2);
+    assert_int_equal(list.c[1].before, 777);
+    assert_int_equal(list.c[1].after, 800);
+
+    assert_int_equal(db_change_undone(db, &uuid_a, 5, AVM_KNOB_WEIGHT), 0);
+    list.nr = 0;
+    assert_int_equal(db_change_in_force(db, &uuid_a, 5, collect, &list), 0);
+    assert_int_equal(list.nr, 1);
+    assert_int_equal(list.c[0].knob, AVM_KNOB_CAP);
+
+    /* After a reboot of the host none of this means anything. */
+    db_close(db);
+    sql("UPDATE change SET boot = 'another'");
+    db = open_it(0);
+    list.nr = 0;
+    assert_int_equal(db_change_in_force(db, &uuid_a, 5, collect, &list), 0);
+    assert_int_equal(list.nr, 0);
+    db_close(db);
+}
+
+static void test_history(void **state)
+{
+    struct db_change_filter filter = { .last = 3 };
+    struct db *db = open_it(DB_CREATE);
+    struct list list = { .nr = 0 };
+    int i;
+
+    (void)state;
+    for (i = 0; i < 8; i++)
+        add(db, i % 2 ? &uuid_a : &uuid_b, 1, AVM_KNOB_AFFINITY, i,
+            i == 7 ? -1 : i + 1, "avmd", i == 6 ? NULL : "verified");
+    assert_int_equal(db_change_each(db, &filter, collect, &list), 0);
+    assert_int_equal(list.nr, 3);
+    assert_int_equal(list.c[0].before, 5); /* the newest, oldest first */
+    assert_int_equal(list.c[2].before, 7);
+    assert_int_equal(list.c[2].after, -1);
+    assert_string_equal(list.c[2].reason, "why");
+
+    filter = (struct db_change_filter){ .uuid = &uuid_a };
+    list.nr = 0;
+    assert_int_equal(db_change_each(db, &filter, collect, &list), 0);
+    assert_int_equal(list.nr, 4);
+
+    filter = (struct db_change_filter){ .state = "pending", .this_boot = true };
+    list.nr = 0;
+    assert_int_equal(db_change_each(db, &filter, collect, &list), 0);
+    assert_int_equal(list.nr, 1);
+    db_close(db);
+}
+
+/* The process dies right after the journal: the row must be there. */
+static void test_kill_after_begin(void **state)
+{
+    struct db_change_filter filter = { .state = "pending", .this_boot = true };
+    struct list list = { .nr = 0 };
+    struct db *db;
+    int status;
+    pid_t pid;
+
+    (void)state;
+    pid = fork();
+    assert_true(pid >= 0);
+    if (!pid) {
+        db = db_open(dir, DB_CREATE, msg, sizeof(msg));
+        if (!db)
+            _exit(1);
+        add(db, &uuid_a, 5, AVM_KNOB_WEIGHT, 256, 320, "avmd", NULL);
+        raise(SIGKILL);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+
+    db = open_it(DB_CREATE | DB_RESCUE);
+    assert_string_equal(msg, "");
+    assert_int_equal(db_change_each(db, &filter, collect, &list), 0);
+    assert_int_equal(list.nr, 1);
+    assert_int_equal(list.c[0].before, 256);
+    assert_int_equal(db_change_drop_stale(db), 0); /* it is of this boot */
+    db_close(db);
+
+    sql("UPDATE change SET boot = 'another'");
+    db = open_it(0);
+    assert_int_equal(db_change_drop_stale(db), 1);
+    db_close(db);
+}
+
+static void check_rescue(void)
+{
+    struct db *db;
+
+    assert_null(db_open(dir, 0, msg, sizeof(msg)));
+    assert_int_equal(count_files(DB_FILE ".corrupt-"), 0);
+
+    db = open_it(DB_CREATE | DB_RESCUE);
+    assert_non_null(strstr(msg, "was corrupt: kept as"));
+    assert_null(strchr(msg, '\n'));
+    assert_int_equal(count_files(DB_FILE ".corrupt-"), 1);
+    add(db, &uuid_a, 5, AVM_KNOB_WEIGHT, 256, 320, "avmd", "verified");
+    db_close(db);
+
+    db = open_it(DB_CREATE | DB_RESCUE);
+    assert_string_equal(msg, "");
+    db_close(db);
+}
+
+static void test_not_a_database(void **state)
+{
+    (void)state;
+    overwrite("This is a letter, not a database, but it is long enough.\n"
+              "This is a letter, not a database, but it is long enough.\n", 0);
+    check_rescue();
+}
+
+static void test_corrupt_page(void **state)
+{
+    struct db *db = open_it(DB_CREATE);
+
+    (void)state;
+    db_close(db);
+    overwrite("all work and no play makes a page of a B-tree unreadable", 4096);
+    check_rescue();
+}
+
+static void test_newer(void **state)
+{
+    struct db *db = open_it(DB_CREATE);
+
+    (void)state;
+    db_close(db);
+    sql("PRAGMA user_version = 999");
+    /* Not corrupt: it must stay where it is. */
+    assert_null(db_open(dir, DB_CREATE | DB_RESCUE, msg, sizeof(msg)));
+    assert_non_null(strstr(msg, "newer avm"));
+    assert_int_equal(count_files(DB_FILE ".corrupt-"), 0);
+}
+
+/* An empty database of version 0 is brought up to date, once. */
+static void test_migration(void **state)
+{
+    struct db *db;
+    int nr = 0;
+
+    (void)state;
+    sql("PRAGMA user_version = 0; CREATE TABLE other (x)");
+    db = open_it(0);
+    assert_int_equal(db_need_each(db, count_needs, &nr), 0);
+    db_close(db);
+    db = open_it(0);
+    db_close(db);
+}
+
+static void test_missing(void **state)
+{
+    (void)state;
+    assert_null(db_open(dir, 0, msg, sizeof(msg)));
+    assert_non_null(strstr(msg, "unable to open"));
+    assert_null(db_open("/proc/nowhere", DB_CREATE, msg, sizeof(msg)));
+    assert_non_null(msg[0] ? msg : NULL);
+}
+
+/* RLIMIT_FSIZE is as good as a full disk: write() fails. */
+static void test_disk_full(void **state)
+{
+    struct rlimit old, tight = { .rlim_cur = 0 };
+    struct db *db = open_it(DB_CREATE);
+    struct db_change c = {
+        .uuid = uuid_a, .actor = "avmd", .state = "pending",
+    };
+
+    (void)state;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    tight.rlim_max = old.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    assert_int_equal(db_change_begin(db, &c), -1);
+    assert_true(db_error(db)[0]);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+
+    /* And once there is room again it goes on. */
+    assert_int_equal(db_change_begin(db, &c), 0);
+    db_close(db);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    static const struct CMUnitTest tests[] = {
+        TEST(test_needs),
+        TEST(test_in_force),
+        TEST(test_history),
+        TEST(test_kill_after_begin),
+        TEST(test_not_a_database),
+        TEST(test_corrupt_page),
+        TEST(test_newer),
+        TEST(test_migration),
+        TEST(test_missing),
+        TEST(test_disk_full),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
