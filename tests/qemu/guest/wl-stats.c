@@ -96,6 +96,24 @@ static void print_worst(const struct dist *d)
     printf("]");
 }
 
+/* Before the values are sorted: the largest of each second. */
+static void print_max_per_s(const struct dist *d)
+{
+    uint32_t max = 0, second = 0;
+    size_t i;
+
+    printf("\"max_per_s\":[");
+    for (i = 0; i < d->n; i++) {
+        for (; d->at_ms[i] / 1000 > second; second++) {
+            printf("%u,", max);
+            max = 0;
+        }
+        if (d->us[i] > max)
+            max = d->us[i];
+    }
+    printf("%u]", max);
+}
+
 void dist_print(struct dist *d, const char *name)
 {
     size_t i, run;
@@ -104,6 +122,8 @@ void dist_print(struct dist *d, const char *name)
     printf("\"%s\":{\"n\":%zu,\"lost\":%llu,", name, d->n,
            (unsigned long long)d->lost);
     print_worst(d);
+    printf(",");
+    print_max_per_s(d);
 
     qsort(d->us, d->n, sizeof(*d->us), by_value);
     printf(",\"p50\":%u,\"p90\":%u,\"p99\":%u,\"p999\":%u,\"max\":%u,"

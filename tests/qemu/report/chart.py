@@ -121,6 +121,20 @@ def class_spans(domain, end_ms):
     return spans
 
 
+def place_dots(numbered, frame, end_ms):
+    """{domain: {x: (number, change)}}, none on top of another."""
+    out = {}
+    for n, c in numbered:
+        if not 0 <= c["t_ms"] <= end_ms:
+            continue
+        xs = out.setdefault(c["domain"], {})
+        x = frame.px(c["t_ms"])
+        while any(abs(x - u) < 17 for u in xs):
+            x += 17
+        xs[x] = (n, c)
+    return out
+
+
 def class_chart(run, numbered, width=1120, row=34):
     """A row per guest: its class over time, and the changes made to it.
 
@@ -130,6 +144,7 @@ def class_chart(run, numbered, width=1120, row=34):
     height = 12 + row * len(run["domains"]) + 30
     f = Frame(92, 8, width - 104, row * len(run["domains"]), (0, end), (0, 1))
     parts = f.xticks(seconds_ticks(run["seconds"], 5))
+    dots = place_dots(numbered, f, end)
     rows = {}
     for i, d in enumerate(run["domains"]):
         y = f.top + i * row
@@ -142,25 +157,25 @@ def class_chart(run, numbered, width=1120, row=34):
                 f"{d['name']}: {cls}, {a / 1000:.1f} to {b / 1000:.1f} s")),
                 x=num(x), y=num(y + 5), width=num(max(w - 1.5, 1)),
                 height=row - 10, rx=3, class_=f"span c-{cls}"))
-            if w > 11 + 6.5 * len(cls):
-                parts.append(label(x + 8, y + row / 2 + 4, cls, "spanname"))
+            # Beside the dots of changes, where there are any at its start.
+            at = x + 8
+            for dot in sorted(dots.get(d["name"], [])):
+                if x - 8 <= dot <= at + 8 + 6.5 * len(cls):
+                    at = dot + 14
+            if a < b and at + 6.5 * len(cls) < x + w:
+                parts.append(label(at, y + row / 2 + 4, cls,
+                                   f"spanname on-{cls}"))
     at = f.px(run["change_at_ms"])
     parts.append(line(at, f.top, at, f.top + f.height, "mark"))
     parts.append(label(at + 5, f.top + f.height + 28, "changer starts to burn",
                        "note"))
-    used = {}
-    for n, c in numbered:
-        if c["domain"] not in rows or not 0 <= c["t_ms"] <= end:
-            continue
-        x, y = f.px(c["t_ms"]), rows[c["domain"]] + row / 2
-        # Changes of the same moment stand beside each other.
-        while any(abs(x - u) < 17 for u in used.get(c["domain"], [])):
-            x += 17
-        used.setdefault(c["domain"], []).append(x)
-        parts.append(tag("circle", tag("title", escape(
-            f"{n}: {c['knob']} {c['before']} to {c['after']}")),
-            cx=num(x), cy=num(y), r=8, class_="dot"))
-        parts.append(label(x, y + 3.6, str(n), "dotname", "middle"))
+    for name, xs in dots.items():
+        for x, (n, c) in xs.items():
+            y = rows[name] + row / 2
+            parts.append(tag("circle", tag("title", escape(
+                f"{n}: {c['knob']} {c['before']} to {c['after']}")),
+                cx=num(x), cy=num(y), r=8, class_="dot"))
+            parts.append(label(x, y + 3.6, str(n), "dotname", "middle"))
     return svg(width, height + 6, parts, "Class of each guest over time")
 
 
