@@ -141,7 +141,6 @@ static struct who *ask_xen(size_t *nr)
 /* Roles can be given before avmd runs, and history be read after it. */
 static char *answer_without_daemon(const struct cli *cli, const char *text)
 {
-    unsigned int flags = 0;
     struct who *running = NULL;
     char *answer = NULL, msg[512];
     struct request req;
@@ -152,9 +151,7 @@ static char *answer_without_daemon(const struct cli *cli, const char *text)
         return answer_error(EXIT_FAILED, "%s", msg);
     if (strncmp(req.op, "need-", 5) && strcmp(req.op, "history"))
         return NULL;
-    if (!strcmp(req.op, "need-set"))
-        flags = DB_CREATE;
-    db = db_open(cli->conf.state_dir, flags, msg, sizeof(msg));
+    db = db_open(cli->conf.state_dir, DB_CREATE, msg, sizeof(msg));
     if (!db)
         return answer_error(geteuid() ? EXIT_DENIED : EXIT_FAILED, "%s", msg);
     if (req.domain[0])

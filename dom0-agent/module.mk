@@ -14,9 +14,7 @@ AGENT_CLI := avm $(patsubst dom0-agent/%.c,%,$(wildcard dom0-agent/cmd-*.c))
 
 agent-objs = $(1:%=$(AGENT_OUT)/%.o)
 
-ifneq ($(wildcard libavm/module.mk),) # until it is there
 BUILD_TARGETS += build/bin/avmd build/bin/avm
-endif
 BUILD_TARGETS += $(patsubst docs/man/%.pod,build/man/%,$(wildcard docs/man/*.pod))
 
 $(call agent-objs,$(AGENT_SHARED) $(AGENT_DAEMON) $(AGENT_CLI)): \
@@ -53,9 +51,7 @@ AGENT_WRAP := $(patsubst %,-Wl$(comma)--wrap=%,clock_gettime avm_apply \
     avm_verify avm_publish avm_unpublish avm_sample_read avm_last_error \
     avm_info)
 
-ifneq ($(wildcard libavm/module.mk),)
 UNIT_TESTS += $(AGENT_TESTS:%=build/test/unit/%)
-endif
 
 $(AGENT_SAN_OBJS): $(AGENT_OUT)/san/%.o: dom0-agent/%.c
 	@mkdir -p $(@D)

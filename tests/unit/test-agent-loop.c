@@ -1,0 +1,745 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The agent and its requests over the real core of libavm. Xen and the clock
+ * are played here: see __wrap_*.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent.h"
+#include "avm_json.h"
+#include "log.h"
+#include "request.h"
+#include "serve.h"
+
+/* ------------------------------------------------------------------------ */
+/* Xen                                                                      */
+
+#define NR_DOMS 3
+#define CAN_ALL (AVM_CAN_WEIGHT | AVM_CAN_CAP | AVM_CAN_URGENCY | \
+                 AVM_CAN_AFFINITY | AVM_CAN_RECORDS)
+
+static struct {
+    uint64_t ns;
+    struct avm_domain_sample dom[NR_DOMS];
+    size_t nr;
+    int applies, publishes, fail_errno;
+    bool forgets;               /* takes a write and does nothing */
+    bool dead_on_apply;         /* avmd dies here */
+    enum avm_class published[NR_DOMS];
+} xen;
+
+static char dir[64];
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ts);
+int __wrap_avm_sample_read(avm_handle *h, struct avm_sample **out);
+int __wrap_avm_apply(avm_handle *h, const struct avm_change *c);
+int __wrap_avm_verify(avm_handle *h, const struct avm_change *c,
+                      uint64_t *actual);
+int __wrap_avm_publish(avm_handle *h, uint32_t domid,
+                       const struct avm_uuid *uuid, enum avm_class klass);
+int __wrap_avm_unpublish(avm_handle *h, uint32_t domid);
+const char *__wrap_avm_last_error(const avm_handle *h);
+int __wrap_avm_info(avm_handle *h, struct avm_info *info);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
+{
+    uint64_t ns = xen.ns + (clock == CLOCK_REALTIME ? 1000000000000u : 0);
+
+    ts->tv_sec = (time_t)(ns / 1000000000);
+    ts->tv_nsec = (long)(ns % 1000000000);
+    return 0;
+}
+
+int __wrap_avm_sample_read(avm_handle *h, struct avm_sample **out)
+{
+    struct avm_sample *s;
+
+    (void)h;
+    if (xen.fail_errno) {
+        errno = xen.fail_errno;
+        return -1;
+    }
+    s = calloc(1, sizeof(*s));
+    s->domain = calloc(NR_DOMS, sizeof(*s->domain));
+    s->mono_ns = xen.ns;
+    s->host.nr_pcpus = 2;
+    s->host.nr_pools = 1;
+    s->host.pool[0] = (struct avm_pool){
+        .sched_id = 10, .nr_pcpus = 2, .can = CAN_ALL,
+    };
+    s->nr = xen.nr;
+    memcpy(s->domain, xen.dom, sizeof(xen.dom));
+    *out = s;
+    return 0;
+}
+
+static uint32_t *knob(uint32_t domid, enum avm_knob k)
+{
+    struct avm_params *p;
+    size_t i;
+
+    for (i = 0; i < xen.nr; i++) {
+        p = &xen.dom[i].params;
+        if (xen.dom[i].domid == domid)
+            return k == AVM_KNOB_WEIGHT ? &p->weight :
+                   k == AVM_KNOB_CAP ? &p->cap_pct : &p->urgency;
+    }
+    return NULL;
+}
+
+static int count_row(const struct db_change *c, void *arg)
+{
+    (void)c;
+    ++*(int *)arg;
+    return 0;
+}
+
+/* At the moment of the change the journal must have its row already. */
+int __wrap_avm_apply(avm_handle *h, const struct avm_change *c)
+{
+    struct db_change_filter pending = { .state = "pending" };
+    uint32_t *value = knob(c->domid, c->knob);
+    char msg[512];
+    struct db *db;
+    int nr = 0;
+
+    (void)h;
+    if (strcmp(c->reason, "lease renewed")) {
+        db = db_open(dir, 0, msg, sizeof(msg));
+        assert_non_null(db);
+        db_change_each(db, &pending, count_row, &nr);
+        assert_int_equal(nr, 1);
+        db_close(db);
+    }
+    xen.applies++;
+    if (!value) {
+        errno = ESRCH;
+        return -1;
+    }
+    if (!xen.forgets)
+        *value = (uint32_t)c->after;
+    if (xen.dead_on_apply)
+        raise(SIGKILL);
+    return 0;
+}
+
+int __wrap_avm_verify(avm_handle *h, const struct avm_change *c,
+                      uint64_t *actual)
+{
+    (void)h;
+    *actual = *knob(c->domid, c->knob);
+    return *actual != c->after;
+}
+
+int __wrap_avm_publish(avm_handle *h, uint32_t domid,
+                       const struct avm_uuid *uuid, enum avm_class klass)
+{
+    (void)h;
+    (void)uuid;
+    xen.publishes++;
+    xen.published[domid] = klass;
+    return 0;
+}
+
+int __wrap_avm_unpublish(avm_handle *h, uint32_t domid)
+{
+    (void)h;
+    xen.published[domid] = AVM_NR_CLASSES;
+    return 0;
+}
+
+const char *__wrap_avm_last_error(const avm_handle *h)
+{
+    (void)h;
+    return "";
+}
+
+int __wrap_avm_info(avm_handle *h, struct avm_info *info)
+{
+    (void)h;
+    memset(info, 0, sizeof(*info));
+    strcpy(info->limits, "one\ntwo\n");
+    return 0;
+}
+
+/* ------------------------------------------------------------------------ */
+
+static struct agent agent;
+
+static void start(enum avm_mode mode)
+{
+    agent = (struct agent){ .h = (avm_handle *)&xen };
+    conf_defaults(&agent.conf);
+    agent.conf.mode = mode;
+    snprintf(agent.conf.state_dir, sizeof(agent.conf.state_dir), "%s", dir);
+    agent.conf.loop.warmup_ms = 0;
+    agent.conf.loop.cooldown_ms = 0;
+    agent.conf.loop.hold_decisions = 1;
+    agent.conf.loop.decide_ms = agent.conf.loop.sample_ms;
+    assert_int_equal(agent_start(&agent), 0);
+}
+
+/* A second passes; domain 2 runs all of it, domain 1 hardly at all. */
+static void tick(int seconds)
+{
+    while (seconds--) {
+        xen.ns += 1000000000;
+        xen.dom[1].count.cpu_ns += 1000000;
+        xen.dom[1].count.running_ns += 1000000;
+        xen.dom[1].count.blocked_ns += 999000000;
+        xen.dom[2].count.cpu_ns += 1000000000;
+        xen.dom[2].count.running_ns += 1000000000;
+        agent_tick(&agent);
+    }
+}
+
+static int setup(void **state)
+{
+    static const char *const names[NR_DOMS] = { "Domain-0", "idler", "hog" };
+    size_t i;
+
+    (void)state;
+    log_init("test", (enum log_level)0); /* silence */
+    memset(&xen, 0, sizeof(xen));
+    xen.ns = 1000000000;
+    xen.nr = NR_DOMS;
+    for (i = 0; i < NR_DOMS; i++) {
+        struct avm_domain_sample *d = &xen.dom[i];
+
+        d->domid = (uint32_t)i;
+        if (i)
+            d->uuid.b[0] = (uint8_t)(0xa0 + i);
+        else
+            d->flags = AVM_DOM_CONTROL;
+        snprintf(d->untrusted_name, sizeof(d->untrusted_name), "%s", names[i]);
+        d->nr_vcpus = 1;
+        d->have = AVM_HAVE_CPU | AVM_HAVE_RECORDS;
+        d->params = (struct avm_params){
+            .can = CAN_ALL, .weight = 256, .affinity = UINT64_MAX,
+        };
+    }
+    strcpy(dir, "/tmp/avm-loop-XXXXXX");
+    return mkdtemp(dir) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    char path[400];
+    struct dirent *e;
+    DIR *d;
+
+    (void)state;
+    agent_stop(&agent);
+    d = opendir(dir);
+    while (d && (e = readdir(d))) {
+        snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+        unlink(path);
+    }
+    if (d)
+        closedir(d);
+    return rmdir(dir);
+}
+
+/* Asks; the answer must be one JSON object with a version. */
+static struct avm_json_value *ask(const char *request)
+{
+    struct avm_json_value *v;
+    char *text = serve(&agent, request, strlen(request)), err[128];
+
+    assert_non_null(text);
+    assert_null(strchr(text, '\n'));
+    v = avm_json_parse(text, strlen(text), err, sizeof(err));
+    if (!v)
+        fail_msg("%s: %s: %s", request, text, err);
+    free(text);
+    assert_int_equal(avm_json_get_int(avm_json_get(v, "version"), 0), 1);
+    return v;
+}
+
+static const char *str(const struct avm_json_value *v, const char *key)
+{
+    return avm_json_get_str(avm_json_get(v, key), "(none)");
+}
+
+static int64_t num(const struct avm_json_value *v, const char *key)
+{
+    return avm_json_get_int(avm_json_get(v, key), INT64_MIN);
+}
+
+static void ask_ok(const char *request)
+{
+    struct avm_json_value *v = ask(request);
+
+    if (avm_json_get(v, "error"))
+        fail_msg("%s: %s", request, str(v, "error"));
+    avm_json_free(v);
+}
+
+static void ask_bad(const char *request, int64_t code, const char *why)
+{
+    struct avm_json_value *v = ask(request);
+
+    if (!strstr(str(v, "error"), why) || num(v, "exit") != code)
+        fail_msg("%s: '%s', exit %d", request, str(v, "error"),
+                 (int)num(v, "exit"));
+    avm_json_free(v);
+}
+
+/* State of the newest change, "" if there is none. */
+static const char *last_state(const char *actor)
+{
+    struct avm_json_value *v = ask("{\"op\":\"history\",\"last\":1}");
+    const struct avm_json_value *c =
+        avm_json_at(avm_json_get(v, "changes"), 0);
+    static char buf[32];
+
+    snprintf(buf, sizeof(buf), "%s", c ? str(c, "state") : "");
+    if (c)
+        assert_string_equal(str(c, "actor"), actor);
+    avm_json_free(v);
+    return buf;
+}
+
+#define NEED_CAP "{\"op\":\"need-set\",\"domain\":\"hog\",\"cap_pct\":50}"
+
+static void test_auto(void **state)
+{
+    (void)state;
+    start(AVM_MODE_AUTO);
+    tick(3);
+    assert_int_equal(xen.applies, 0);
+    ask_ok(NEED_CAP);
+    tick(2);
+    assert_int_equal(xen.dom[2].params.cap_pct, 50);
+    assert_string_equal(last_state("avmd"), "verified");
+    tick(5);
+    assert_int_equal(xen.applies, 1);
+}
+
+static void test_observe_and_advise(void **state)
+{
+    struct avm_json_value *v;
+
+    (void)state;
+    start(AVM_MODE_OBSERVE);
+    ask_ok(NEED_CAP);
+    tick(5);
+    assert_int_equal(xen.applies, 0);
+    v = ask("{\"op\":\"apply\"}");
+    assert_int_equal(num(v, "observed"), 1);
+    avm_json_free(v);
+    assert_int_equal(xen.applies, 0);
+
+    ask_ok("{\"op\":\"mode\",\"mode\":\"advise\"}");
+    tick(3);
+    assert_int_equal(xen.applies, 0);
+    v = ask("{\"op\":\"plan\"}");
+    assert_int_equal(avm_json_size(avm_json_get(v, "changes")), 1);
+    avm_json_free(v);
+    v = ask("{\"op\":\"apply\"}");
+    assert_int_equal(num(v, "applied"), 1);
+    avm_json_free(v);
+    assert_int_equal(xen.dom[2].params.cap_pct, 50);
+}
+
+/* One domain in auto does not make the others so, and the other way round. */
+static void test_domain_mode(void **state)
+{
+    struct avm_json_value *v;
+
+    (void)state;
+    start(AVM_MODE_AUTO);
+    ask_ok("{\"op\":\"mode\",\"domain\":\"hog\",\"mode\":\"observe\"}");
+    ask_ok(NEED_CAP);
+    tick(4);
+    assert_int_equal(xen.applies, 0);
+    v = ask("{\"op\":\"mode\"}");
+    assert_string_equal(str(v, "mode"), "auto");
+    assert_int_equal(avm_json_size(avm_json_get(v, "domains")), 1);
+    avm_json_free(v);
+    ask_ok("{\"op\":\"mode\",\"domain\":\"2\",\"mode\":\"inherit\"}");
+    tick(2);
+    assert_int_equal(xen.applies, 1);
+}
+
+static void test_hold(void **state)
+{
+    (void)state;
+    start(AVM_MODE_AUTO);
+    ask_ok(NEED_CAP);
+    ask_ok("{\"op\":\"hold\",\"domain\":\"hog\",\"seconds\":10}");
+    tick(8);
+    assert_int_equal(xen.applies, 0);
+    tick(4);
+    assert_int_equal(xen.applies, 1);
+}
+
+static void test_failed_change(void **state)
+{
+    (void)state;
+    start(AVM_MODE_AUTO);
+    ask_ok(NEED_CAP);
+    xen.forgets = true;
+    tick(2);
+    assert_true(xen.applies > 0);
+    assert_string_equal(last_state("avmd"), "failed");
+}
+
+/* Destroyed between the plan and the change: no harm done. */
+static void test_domain_gone(void **state)
+{
+    struct avm_plan *plan;
+    char err[256];
+
+    (void)state;
+    start(AVM_MODE_OBSERVE);
+    ask_ok(NEED_CAP);
+    tick(2);
+    assert_int_equal(avm_plan(agent.st, agent_now_ms(), 0, &plan), 0);
+    assert_int_equal(plan->nr, 1);
+    xen.nr = 2;
+    assert_int_equal(agent_change(&agent, &plan->change[0], "avmd", err,
+                                  sizeof(err)), -1);
+    assert_string_equal(err, "the domain is gone");
+    assert_string_equal(last_state("avmd"), "failed");
+    avm_plan_free(plan);
+    tick(2);
+    ask_bad("{\"op\":\"explain\",\"domain\":\"hog\"}", EXIT_NOT_FOUND,
+            "no such domain is running");
+}
+
+static void test_foreign(void **state)
+{
+    (void)state;
+    start(AVM_MODE_AUTO);
+    ask_ok(NEED_CAP);
+    tick(2);
+    xen.dom[2].params.cap_pct = 70; /* xl sched-activity -c 70 */
+    tick(5);
+    assert_int_equal(xen.dom[2].params.cap_pct, 70);
+    assert_string_equal(last_state("foreign"), "verified");
+    /* And on the way out it stays the operator's. */
+    agent.conf.revert_on_exit = true;
+    agent_stop(&agent);
+    assert_int_equal(xen.dom[2].params.cap_pct, 70);
+}
+
+/* `avm set` is journalled once, as the admin's. */
+static void test_set(void **state)
+{
+    struct avm_json_value *v;
+
+    (void)state;
+    start(AVM_MODE_AUTO);
+    tick(2);
+    ask_ok("{\"op\":\"set\",\"domain\":\"hog\",\"weight\":100}");
+    tick(3);
+    assert_int_equal(xen.dom[2].params.weight, 100);
+    v = ask("{\"op\":\"history\",\"domain\":\"hog\"}");
+    assert_int_equal(avm_json_size(avm_json_get(v, "changes")), 1);
+    avm_json_free(v);
+    assert_string_equal(last_state("admin"), "verified");
+
+    ask_bad("{\"op\":\"set\",\"domain\":\"hog\",\"weight\":0}", EXIT_FAILED,
+            "weight must be 1 to 65535");
+    ask_bad("{\"op\":\"set\",\"domain\":\"hog\",\"weight\":50,"
+            "\"cap_pct\":101}", EXIT_FAILED, "cap must be 1 to 100");
+    ask_bad("{\"op\":\"set\",\"domain\":\"hog\",\"urgency\":\"very\"}",
+            EXIT_FAILED, "no such urgency");
+    ask_bad("{\"op\":\"set\",\"domain\":\"hog\"}", EXIT_FAILED,
+            "nothing to set");
+    ask_bad("{\"op\":\"set\",\"domain\":\"0\",\"weight\":50}", EXIT_FAILED,
+            "Domain-0");
+    assert_int_equal(xen.dom[2].params.weight, 100);
+    assert_int_equal(xen.dom[0].params.weight, 256);
+}
+
+static void test_stop(void **state)
+{
+    (void)state;
+    start(AVM_MODE_AUTO);
+    ask_ok(NEED_CAP);
+    ask_ok("{\"op\":\"need-set\",\"domain\":\"idler\","
+           "\"role\":\"time-critical\"}");
+    tick(3);
+    assert_int_equal(xen.dom[2].params.cap_pct, 50);
+    assert_int_equal(xen.dom[1].params.urgency, AVM_URGENCY_CRITICAL);
+    assert_int_equal(xen.published[2], AVM_CLASS_CPU);
+    agent_stop(&agent);
+    assert_int_equal(xen.dom[1].params.urgency, AVM_URGENCY_NORMAL);
+    assert_int_equal(xen.dom[2].params.cap_pct, 50); /* on_exit=keep */
+    assert_int_equal(xen.published[2], AVM_NR_CLASSES);
+
+    /* The next one knows where it came from, and gives it back if told. */
+    start(AVM_MODE_OBSERVE);
+    agent.conf.revert_on_exit = true;
+    tick(1);
+    agent_stop(&agent);
+    assert_int_equal(xen.dom[2].params.cap_pct, 0);
+}
+
+static void test_revert(void **state)
+{
+    (void)state;
+    start(AVM_MODE_AUTO);
+    ask_ok(NEED_CAP);
+    tick(2);
+    ask_ok("{\"op\":\"revert\",\"domain\":\"hog\"}");
+    assert_int_equal(xen.dom[2].params.cap_pct, 0);
+    assert_string_equal(last_state("avmd"), "undone");
+    tick(5);
+    assert_int_equal(xen.dom[2].params.cap_pct, 0); /* held for a while */
+    ask_bad("{\"op\":\"revert\"}", EXIT_FAILED, "no domain given");
+}
+
+/* kill -9 after the journal, before or after the change itself. */
+static void die_in_change(bool made)
+{
+    int status;
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (!pid) {
+        xen.dead_on_apply = true;
+        start(AVM_MODE_AUTO);
+        ask_ok(NEED_CAP);
+        tick(2);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGKILL);
+
+    if (made)
+        xen.dom[2].params.cap_pct = 50;
+    start(AVM_MODE_OBSERVE);
+    assert_string_equal(last_state("avmd"), made ? "verified" : "failed");
+    tick(1);
+    ask_ok("{\"op\":\"revert\",\"all\":true}");
+    assert_int_equal(xen.dom[2].params.cap_pct, 0);
+}
+
+static void test_killed_after_change(void **state)
+{
+    (void)state;
+    die_in_change(true);
+}
+
+static void test_killed_before_change(void **state)
+{
+    (void)state;
+    die_in_change(false);
+}
+
+static void test_no_journal(void **state)
+{
+    (void)state;
+    start(AVM_MODE_AUTO);
+    ask_ok(NEED_CAP);
+    db_close(agent.db);
+    agent.db = NULL;
+    strcpy(agent.conf.state_dir, "/proc/nowhere");
+    tick(5);
+    assert_int_equal(xen.applies, 0);
+    ask_bad("{\"op\":\"set\",\"domain\":\"hog\",\"weight\":100}", EXIT_FAILED,
+            "nothing is changed");
+    ask_bad(NEED_CAP, EXIT_FAILED, "database cannot be used");
+    assert_int_equal(xen.applies, 0);
+    ask_ok("{\"op\":\"list\"}");
+
+    strcpy(agent.conf.state_dir, dir); /* repaired */
+    tick(2);
+    assert_int_equal(xen.applies, 1);
+}
+
+static void test_host_unreadable(void **state)
+{
+    (void)state;
+    start(AVM_MODE_AUTO);
+    xen.fail_errno = EIO;
+    tick(3);
+    xen.fail_errno = 0;
+    tick(3);
+    ask_ok("{\"op\":\"list\"}");
+}
+
+static void test_publish_is_slow(void **state)
+{
+    int first;
+
+    (void)state;
+    start(AVM_MODE_OBSERVE);
+    tick(5);
+    assert_int_equal(xen.published[2], AVM_CLASS_CPU);
+    first = xen.publishes;
+    tick(60);
+    assert_true(xen.publishes - first <= 6);
+    assert_int_equal(xen.published[0], AVM_CLASS_UNKNOWN); /* never: it is 0 */
+}
+
+static void has_keys(const struct avm_json_value *v, const char *const *keys)
+{
+    for (; *keys; keys++)
+        if (!avm_json_get(v, *keys))
+            fail_msg("no \"%s\"", *keys);
+}
+
+static void test_shapes(void **state)
+{
+    static const char *const list[] = {
+        "version", "ts_ns", "mode", "scheduler", "domains", NULL,
+    };
+    static const char *const domain[] = {
+        "name", "uuid", "domid", "role", "class", "confidence_permille",
+        "weight", "cap_pct", "urgency", "cpu_permille", "wait_permille",
+        "net_bps", "disk_bps", "wakes_per_s", "events_per_s", "mode", NULL,
+    };
+    static const char *const change[] = {
+        "id", "ts_ns", "domain", "uuid", "domid", "knob", "before", "after",
+        "reason", "actor", "state", NULL,
+    };
+    static const char *const need[] = {
+        "name", "uuid", "role", "weight_min", "weight_max", "cap_pct", "cpus",
+        NULL,
+    };
+    struct avm_json_value *v;
+    const struct avm_json_value *d;
+
+    (void)state;
+    start(AVM_MODE_AUTO);
+    ask_ok("{\"op\":\"need-set\",\"domain\":\"hog\",\"cap_pct\":90}");
+    tick(8);
+
+    v = ask("{\"op\":\"list\"}");
+    has_keys(v, list);
+    assert_string_equal(str(v, "scheduler"), "activity");
+    assert_int_equal(avm_json_size(avm_json_get(v, "domains")), NR_DOMS);
+    d = avm_json_at(avm_json_get(v, "domains"), 2);
+    has_keys(d, domain);
+    if (strcmp(str(d, "class"), "cpu"))
+        fail_msg("%s: %s", str(d, "class"), str(d, "evidence"));
+    assert_string_equal(str(d, "mode"), "auto");
+    avm_json_free(v);
+
+    v = ask("{\"op\":\"history\"}");
+    d = avm_json_at(avm_json_get(v, "changes"), 0);
+    has_keys(d, change);
+    assert_string_equal(str(d, "domain"), "hog");
+    assert_string_equal(str(d, "knob"), "cap");
+    assert_int_equal(num(d, "before"), 0);
+    assert_int_equal(num(d, "after"), 90);
+    avm_json_free(v);
+
+    v = ask("{\"op\":\"need-list\"}");
+    has_keys(avm_json_at(avm_json_get(v, "needs"), 0), need);
+    avm_json_free(v);
+
+    v = ask("{\"op\":\"explain\",\"domain\":\"hog\"}");
+    d = avm_json_at(avm_json_get(v, "domains"), 0);
+    assert_int_equal(avm_json_size(avm_json_get(v, "domains")), 1);
+    assert_non_null(strstr(str(d, "text"), "class: cpu"));
+    avm_json_free(v);
+
+    v = ask("{\"op\":\"info\"}");
+    assert_string_equal(str(v, "mode"), "auto");
+    avm_json_free(v);
+}
+
+static void test_needs_by_any_name(void **state)
+{
+    struct avm_json_value *v;
+
+    (void)state;
+    start(AVM_MODE_OBSERVE);
+    tick(1);
+    ask_ok("{\"op\":\"need-set\",\"domain\":\"2\",\"role\":\"background\"}");
+    ask_ok("{\"op\":\"need-set\",\"domain\":\"hog\",\"weight_max\":300}");
+    ask_ok("{\"op\":\"need-set\",\"domain\":\"a2000000-0000-0000-0000-"
+           "000000000000\",\"cpus\":\"0-1\"}");
+    /* One that does not run. */
+    ask_ok("{\"op\":\"need-set\",\"domain\":\"12345678-1234-1234-1234-"
+           "123456789abc\",\"role\":\"interactive\"}");
+    v = ask("{\"op\":\"need-list\"}");
+    assert_int_equal(avm_json_size(avm_json_get(v, "needs")), 2);
+    avm_json_free(v);
+    v = ask("{\"op\":\"need-rm\",\"domain\":\"hog\"}");
+    assert_int_equal(avm_json_size(avm_json_get(v, "needs")), 1);
+    avm_json_free(v);
+    ask_bad("{\"op\":\"need-rm\",\"domain\":\"hog\"}", EXIT_NOT_FOUND,
+            "has no need");
+}
+
+static void test_bad_requests(void **state)
+{
+    (void)state;
+    start(AVM_MODE_OBSERVE);
+    tick(1);
+    ask_bad("rubbish", EXIT_FAILED, "bad request");
+    ask_bad("{\"op\":\"reboot\"}", EXIT_FAILED, "no such request");
+    ask_bad("{\"op\":\"hold\"}", EXIT_FAILED, "no domain given");
+    ask_bad("{\"op\":\"hold\",\"domain\":\"nobody\"}", EXIT_NOT_FOUND,
+            "nobody: no such domain");
+    ask_bad("{\"op\":\"hold\",\"domain\":\"99\"}", EXIT_NOT_FOUND,
+            "99: no such domain");
+    ask_bad("{\"op\":\"hold\",\"domain\":\"hog\",\"seconds\":0}", EXIT_FAILED,
+            "seconds must be");
+    ask_bad("{\"op\":\"mode\",\"mode\":\"inherit\"}", EXIT_FAILED,
+            "no such mode");
+    ask_bad("{\"op\":\"need-set\",\"domain\":\"hog\",\"role\":\"king\"}",
+            EXIT_FAILED, "no such role");
+    ask_bad("{\"op\":\"need-set\",\"domain\":\"hog\",\"weight_min\":9,"
+            "\"weight_max\":8}", EXIT_FAILED, "above");
+    ask_bad("{\"op\":\"need-set\",\"domain\":\"hog\",\"weight_min\":70000}",
+            EXIT_FAILED, "weight-min must be");
+    ask_bad("{\"op\":\"need-set\",\"domain\":\"hog\",\"cap_pct\":-2}",
+            EXIT_FAILED, "cap must be");
+    ask_bad("{\"op\":\"need-set\",\"domain\":\"hog\",\"cpus\":\"1-\"}",
+            EXIT_FAILED, "list of pCPUs");
+    ask_bad("{\"op\":\"need-set\",\"domain\":\"Domain-0\"}", EXIT_FAILED,
+            "never changed");
+    ask_bad("{\"op\":\"history\",\"last\":0}", EXIT_FAILED,
+            "number of changes");
+    tick(2);
+    assert_int_equal(xen.applies, 0);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    static const struct CMUnitTest tests[] = {
+        TEST(test_auto),
+        TEST(test_observe_and_advise),
+        TEST(test_domain_mode),
+        TEST(test_hold),
+        TEST(test_failed_change),
+        TEST(test_domain_gone),
+        TEST(test_foreign),
+        TEST(test_set),
+        TEST(test_stop),
+        TEST(test_revert),
+        TEST(test_killed_after_change),
+        TEST(test_killed_before_change),
+        TEST(test_no_journal),
+        TEST(test_host_unreadable),
+        TEST(test_publish_is_slow),
+        TEST(test_shapes),
+        TEST(test_needs_by_any_name),
+        TEST(test_bad_requests),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
