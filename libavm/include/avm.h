@@ -137,7 +137,7 @@ typedef struct avm_handle avm_handle;
 /*
  * Opens the hypercall device and xenstore, and finds out which domctl and
  * sysctl versions the hypervisor speaks.
- * logger: may be NULL (stderr, from libxencall). flags: 0.
+ * logger: may be NULL (nothing is logged; errno tells). flags: 0.
  * Returns NULL with errno: ENOENT no Xen here, EACCES or EPERM not root,
  * EPROTO no interface version in common, ENOMEM.
  */

@@ -10,6 +10,7 @@
 
 #include <xencall.h>
 #include <xenstore.h>
+#include <xentoollog.h>
 
 #include "edge.h"
 
@@ -168,6 +169,17 @@ const struct avm_ops avm_ops_xen = {
     .close = real_close,
 };
 
+/* Without a logger libxencall writes to stderr, besides giving an errno. */
+static void mute_message(struct xentoollog_logger *l, xentoollog_level level,
+                         int errnoval, const char *context,
+                         const char *format, va_list al)
+{
+    (void)l, (void)level, (void)errnoval, (void)context, (void)format;
+    (void)al;
+}
+
+static struct xentoollog_logger mute = { .vmessage = mute_message };
+
 void *avm_call_open(struct xentoollog_logger *logger)
 {
     struct ctx *c = calloc(1, sizeof(*c));
@@ -175,7 +187,7 @@ void *avm_call_open(struct xentoollog_logger *logger)
 
     if (!c)
         return NULL;
-    c->xcall = xencall_open(logger, 0);
+    c->xcall = xencall_open(logger ? logger : &mute, 0);
     if (!c->xcall) {
         saved_errno = errno;
         free(c);

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "core-fixture.h"
+
+static struct fixture_room room;
+static struct avm_wish wish[FIXTURE_MAX * AVM_WISHES_PER_DOMAIN];
+
+static size_t decide(const struct avm_domain *d, const struct avm_memory *m,
+                     size_t nr, uint32_t pcpus)
+{
+    struct avm_host h = host_of(pcpus);
+
+    return avm_decide(&h, d, m, nr, room_init(&room), wish);
+}
+
+/* The wish for a knob of domain i, or NULL. */
+static const struct avm_wish *wish_of(size_t n, size_t i, enum avm_knob knob)
+{
+    size_t k;
+
+    for (k = 0; k < n; k++)
+        if (wish[k].dom == i && wish[k].knob == knob)
+            return &wish[k];
+    return NULL;
+}
+
+static void who_never_waits_wishes_nothing(void **state)
+{
+    static const enum avm_role roles[] = {
+        AVM_ROLE_NORMAL, AVM_ROLE_BACKGROUND, AVM_ROLE_INTERACTIVE,
+    };
+    static const enum avm_class classes[] = {
+        AVM_CLASS_UNKNOWN, AVM_CLASS_IDLE, AVM_CLASS_CPU, AVM_CLASS_NET,
+        AVM_CLASS_DISK, AVM_CLASS_MIXED, AVM_CLASS_TIME_CRITICAL,
+    };
+    size_t r, c;
+
+    (void)state;
+    for (r = 0; r < 3; r++) {
+        for (c = 0; c < 7; c++) {
+            struct avm_domain d = domain_of(1, roles[r], classes[c], 300, 0);
+            struct avm_memory m = memory_for(&d);
+
+            assert_int_equal(decide(&d, &m, 1, 1), 0);
+        }
+    }
+}
+
+static void declared_is_critical_at_once(void **state)
+{
+    struct avm_domain d = domain_of(1, AVM_ROLE_TIME_CRITICAL,
+                                    AVM_CLASS_UNKNOWN, 0, 0);
+    struct avm_memory m = memory_for(&d);
+    const struct avm_wish *w;
+    size_t n;
+
+    (void)state;
+    d.smooth.length_ns = 0; /* even before anything is known */
+    d.confidence_permille = 0;
+    n = decide(&d, &m, 1, 1);
+    w = wish_of(n, 0, AVM_KNOB_URGENCY);
+    assert_non_null(w);
+    assert_int_equal(w->kind, AVM_WISH_DECLARED);
+    assert_int_equal(w->to, AVM_URGENCY_CRITICAL);
+
+    /* Declared, and burns the CPU: not what was declared. */
+    d = domain_of(1, AVM_ROLE_TIME_CRITICAL, AVM_CLASS_CPU, 900, 100);
+    assert_null(wish_of(decide(&d, &m, 1, 1), 0, AVM_KNOB_URGENCY));
+    d.params.urgency = AVM_URGENCY_CRITICAL;
+    m.knob[AVM_KNOB_URGENCY].ours = true;
+    w = wish_of(decide(&d, &m, 1, 1), 0, AVM_KNOB_URGENCY);
+    assert_non_null(w);
+    assert_int_equal(w->to, AVM_URGENCY_NORMAL);
+}
+
+/* Nobody but a declared domain is ever critical. */
+static void guessed_is_interactive_at_most(void **state)
+{
+    struct avm_domain d = domain_of(1, AVM_ROLE_NORMAL,
+                                    AVM_CLASS_TIME_CRITICAL, 100, 100);
+    struct avm_memory m = memory_for(&d);
+    const struct avm_wish *w = wish_of(decide(&d, &m, 1, 1), 0,
+                                       AVM_KNOB_URGENCY);
+
+    (void)state;
+    assert_non_null(w);
+    assert_int_equal(w->to, AVM_URGENCY_INTERACTIVE);
+    assert_int_equal(w->kind, AVM_WISH_GAIN);
+    assert_in_range(w->gain_permille, 500, 1000);
+}
+
+static void urgency_stays_while_it_serves(void **state)
+{
+    struct avm_domain d = domain_of(1, AVM_ROLE_INTERACTIVE, AVM_CLASS_NET,
+                                    100, 0);
+    struct avm_memory m = memory_for(&d);
+    const struct avm_wish *w;
+
+    (void)state;
+    d.params.urgency = AVM_URGENCY_INTERACTIVE;
+    m.knob[AVM_KNOB_URGENCY].ours = true;
+    assert_int_equal(decide(&d, &m, 1, 1), 0); /* no more waiting: thanks to it */
+
+    d.klass = AVM_CLASS_IDLE;
+    d.smooth.wakes_per_s = 1;
+    w = wish_of(decide(&d, &m, 1, 1), 0, AVM_KNOB_URGENCY);
+    assert_non_null(w);
+    assert_int_equal(w->kind, AVM_WISH_RETURN);
+
+    /* Someone else's urgency is not ours to take. */
+    m.knob[AVM_KNOB_URGENCY].ours = false;
+    assert_int_equal(decide(&d, &m, 1, 1), 0);
+}
+
+/* Two hogs, and a background domain that computes as well. */
+static void background_gives_and_hogs_do_not(void **state)
+{
+    struct avm_domain d[3] = {
+        domain_of(1, AVM_ROLE_NORMAL, AVM_CLASS_CPU, 333, 667),
+        domain_of(2, AVM_ROLE_NORMAL, AVM_CLASS_CPU, 333, 667),
+        domain_of(3, AVM_ROLE_BACKGROUND, AVM_CLASS_CPU, 333, 667),
+    };
+    struct avm_memory m[3] = {
+        memory_for(&d[0]), memory_for(&d[1]), memory_for(&d[2]),
+    };
+    const struct avm_wish *w;
+    size_t n;
+
+    (void)state;
+    n = decide(d, m, 3, 1);
+    assert_int_equal(n, 2);
+    w = wish_of(n, 2, AVM_KNOB_URGENCY);
+    assert_non_null(w);
+    assert_int_equal(w->to, AVM_URGENCY_BACKGROUND);
+    w = wish_of(n, 2, AVM_KNOB_WEIGHT);
+    assert_non_null(w);
+    assert_int_equal(w->to, 64);
+    assert_int_equal(w->kind, AVM_WISH_GIVE);
+
+    /* At its floor it has no more to give, and keeps quiet. */
+    d[2].params.weight = 64;
+    d[2].params.urgency = AVM_URGENCY_BACKGROUND;
+    m[2].knob[AVM_KNOB_WEIGHT] =
+        (struct avm_knob_memory){ .ours = true, .original = 256, .last = 64 };
+    m[2].knob[AVM_KNOB_URGENCY].ours = true;
+    assert_int_equal(decide(d, m, 3, 1), 0);
+
+    /* Done computing: back to what it was. */
+    d[2].klass = AVM_CLASS_IDLE;
+    d[2].smooth.cpu_permille = 2;
+    d[2].smooth.wait_permille = 0;
+    n = decide(d, m, 3, 1);
+    assert_int_equal(n, 2);
+    assert_int_equal(wish_of(n, 2, AVM_KNOB_WEIGHT)->to, 256);
+    assert_int_equal(wish_of(n, 2, AVM_KNOB_URGENCY)->to, AVM_URGENCY_NORMAL);
+}
+
+/* On other pCPUs nobody is in its way. */
+static void background_elsewhere_is_left_alone(void **state)
+{
+    struct avm_domain d[2] = {
+        domain_of(1, AVM_ROLE_NORMAL, AVM_CLASS_CPU, 500, 500),
+        domain_of(2, AVM_ROLE_BACKGROUND, AVM_CLASS_CPU, 900, 100),
+    };
+    struct avm_memory m[2] = { memory_for(&d[0]), memory_for(&d[1]) };
+
+    (void)state;
+    assert_int_equal(decide(d, m, 2, 2), 2);
+    d[0].params.affinity = 1;
+    d[1].params.affinity = 2;
+    assert_int_equal(decide(d, m, 2, 2), 0);
+}
+
+static void interactive_short_of_cpu_wishes_weight(void **state)
+{
+    struct avm_domain d[3] = {
+        domain_of(1, AVM_ROLE_NORMAL, AVM_CLASS_CPU, 333, 667),
+        domain_of(2, AVM_ROLE_NORMAL, AVM_CLASS_CPU, 333, 667),
+        domain_of(3, AVM_ROLE_INTERACTIVE, AVM_CLASS_NET, 333, 200),
+    };
+    struct avm_memory m[3] = {
+        memory_for(&d[0]), memory_for(&d[1]), memory_for(&d[2]),
+    };
+    const struct avm_wish *w = wish_of(decide(d, m, 3, 1), 2, AVM_KNOB_WEIGHT);
+
+    (void)state;
+    assert_non_null(w);
+    assert_in_range(w->to, 257, 1024);
+    /* With it, its share would be what it wants: 533 of 1000, 512 others. */
+    assert_in_range(w->to * 1000 / (w->to + 512), 513, 553);
+
+    /* Uses less than its share: no wish, however much it waits. */
+    d[2].smooth.cpu_permille = 100;
+    d[2].smooth.wait_permille = 500;
+    assert_null(wish_of(decide(d, m, 3, 1), 2, AVM_KNOB_WEIGHT));
+}
+
+static void what_must_not_be_touched(void **state)
+{
+    struct avm_domain d[2] = {
+        domain_of(0, AVM_ROLE_TIME_CRITICAL, AVM_CLASS_NET, 300, 300),
+        domain_of(1, AVM_ROLE_NORMAL, AVM_CLASS_CPU, 300, 600),
+    };
+    struct avm_memory m[2] = { memory_for(&d[0]), memory_for(&d[1]) };
+    static const uint32_t flags[] = {
+        AVM_DOM_CONTROL, AVM_DOM_DYING, AVM_DOM_SHUTDOWN,
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < 3; i++) {
+        d[0].flags = flags[i];
+        assert_int_equal(decide(d, m, 2, 1), 0);
+    }
+    d[0].flags = 0;
+    d[0].held = true;
+    assert_int_equal(decide(d, m, 2, 1), 0);
+    /* A scheduler without knobs. */
+    d[0].held = false;
+    d[0].params.can = 0;
+    assert_int_equal(decide(d, m, 2, 1), 0);
+}
+
+static void needs_are_declared(void **state)
+{
+    struct avm_domain d = domain_of(1, AVM_ROLE_NORMAL, AVM_CLASS_IDLE, 2, 0);
+    struct avm_memory m = memory_for(&d);
+    size_t n;
+
+    (void)state;
+    m.limits.cap_set = m.limits.affinity_set = m.limits.weight_explicit = true;
+    m.limits.cap_pct = 50;
+    m.limits.affinity = 2;
+    m.limits.weight_min = 300;
+    m.limits.weight_max = 400;
+    n = decide(&d, &m, 1, 2);
+    assert_int_equal(n, 3);
+    assert_int_equal(wish_of(n, 0, AVM_KNOB_CAP)->to, 50);
+    assert_int_equal(wish_of(n, 0, AVM_KNOB_AFFINITY)->to, 2);
+    assert_int_equal(wish_of(n, 0, AVM_KNOB_WEIGHT)->to, 300);
+
+    /* The need is gone: so is what it asked for. */
+    m = memory_for(&d);
+    d.params.cap_pct = 50;
+    m.knob[AVM_KNOB_CAP] =
+        (struct avm_knob_memory){ .ours = true, .original = 0, .last = 50 };
+    n = decide(&d, &m, 1, 2);
+    assert_int_equal(n, 1);
+    assert_int_equal(wish[0].to, 0);
+    assert_int_equal(wish[0].kind, AVM_WISH_RETURN);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_never_waits_wishes_nothing),
+        cmocka_unit_test(declared_is_critical_at_once),
+        cmocka_unit_test(guessed_is_interactive_at_most),
+        cmocka_unit_test(urgency_stays_while_it_serves),
+        cmocka_unit_test(background_gives_and_hogs_do_not),
+        cmocka_unit_test(background_elsewhere_is_left_alone),
+        cmocka_unit_test(interactive_short_of_cpu_wishes_weight),
+        cmocka_unit_test(what_must_not_be_touched),
+        cmocka_unit_test(needs_are_declared),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
