@@ -25,7 +25,7 @@
 /* Shares are rounded; differences up to this are none. */
 #define ROUNDING 2
 
-/* What is not worth a line in the ledger. */
+/* What is not worth a change, nor a line in the ledger. */
 #define GRANT_MIN_PERMILLE 5
 
 /* ------------------------------------------------------------------------ */
@@ -261,34 +261,42 @@ static bool floors_kept(const struct avm_domain *dom,
     return true;
 }
 
-/* The most that this wish can have, up to one step; 0 if nothing. */
+/* The share of domain i if its weight were w. */
+static uint32_t share_with(struct avm_scratch *s, size_t nr, size_t i,
+                           uint32_t w)
+{
+    s->weight[i] = w;
+    avm_share_groups(s, s->demand, s->weight, s->after, nr);
+    return s->after[i];
+}
+
+/* The most that this wish can have, up to one step; refused if next to none. */
 static void resolve_weight(const struct avm_config *c,
                            const struct avm_domain *dom,
                            const struct avm_memory *mem, size_t nr,
                            struct avm_wish *w, struct avm_scratch *s)
 {
-    uint32_t now = w->from, lo = now, hi = avm_step(c, now, w->to);
-    size_t loser = w->dom;
+    uint32_t now = w->from, lo = now, hi = avm_step(c, now, w->to), mid;
+    size_t i = w->dom, loser = i, other;
     char name[AVM_UUID_STR_LEN];
 
-    s->weight[w->dom] = hi;
-    if (floors_kept(dom, mem, nr, w->dom, s, &loser))
+    s->weight[i] = hi;
+    if (floors_kept(dom, mem, nr, i, s, &loser))
         return;
 
     while (hi - lo > 1) {
-        uint32_t mid = lo + (hi - lo) / 2;
-        size_t l;
-
-        s->weight[w->dom] = mid;
-        if (floors_kept(dom, mem, nr, w->dom, s, &l))
+        mid = lo + (hi - lo) / 2;
+        s->weight[i] = mid;
+        if (floors_kept(dom, mem, nr, i, s, &other))
             lo = mid;
         else
             hi = mid;
     }
-    s->weight[w->dom] = lo;
-    w->to = lo;
-    if (lo != now)
+    if (share_with(s, nr, i, lo) >= share_with(s, nr, i, now) +
+                                    GRANT_MIN_PERMILLE) {
+        s->weight[i] = w->to = lo;
         return;
+    }
     w->refused = true;
     avm_text(w->why_not, "would take from %s (role %s), which is at its floor "
              "of %u%% of a CPU, and nobody of a lower role has any to give",

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "core-fixture.h"
+
+static struct fixture_room room;
+static struct avm_wish wish[FIXTURE_MAX * AVM_WISHES_PER_DOMAIN];
+static struct avm_grant grant[2 * FIXTURE_MAX];
+static size_t nr_grants;
+
+static size_t resolve(const struct avm_domain *d, const struct avm_memory *m,
+                      size_t nr, uint32_t pcpus)
+{
+    struct avm_host h = host_of(pcpus);
+    struct avm_scratch *s = room_init(&room);
+    struct avm_config c;
+    size_t n;
+
+    avm_config_init(&c);
+    n = avm_decide(&h, d, m, nr, s, wish);
+    nr_grants = avm_resolve(&c, &h, d, m, nr, wish, n, s, grant,
+                            2 * FIXTURE_MAX);
+    return n;
+}
+
+static const struct avm_wish *wish_of(size_t n, const struct avm_domain *d,
+                                      enum avm_knob knob)
+{
+    size_t k;
+
+    for (k = 0; k < n; k++)
+        if (avm_uuid_equal(&wish[k].uuid, &d->uuid) && wish[k].knob == knob)
+            return &wish[k];
+    return NULL;
+}
+
+/* ------------------------------------------------------------------------ */
+
+static void share_of_equals(void **state)
+{
+    uint32_t demand[] = { 1000, 1000, 100, 0 };
+    uint32_t weight[] = { 256, 256, 256, 256 }, share[4];
+
+    (void)state;
+    avm_share(1000, demand, weight, share, 4);
+    assert_int_equal(share[0], 450);
+    assert_int_equal(share[1], 450);
+    assert_int_equal(share[2], 100);
+    assert_int_equal(share[3], 0);
+
+    weight[0] = 768;
+    avm_share(1000, demand, weight, share, 4);
+    assert_int_equal(share[0], 675);
+    assert_int_equal(share[1], 225);
+}
+
+/*
+ * What makes it weighted max-min: within capacity, within demand, nothing left
+ * while somebody wants more, and who is short has as much per weight as anyone.
+ */
+static void share_properties(void **state)
+{
+    uint64_t seed = 7;
+    int round;
+
+    (void)state;
+    for (round = 0; round < 5000; round++) {
+        uint32_t demand[20], weight[20], share[20];
+        uint32_t nr = 1 + fixture_random(&seed) % 20, i, j;
+        uint32_t capacity = fixture_random(&seed) % 8000;
+        uint64_t sum = 0, wanted = 0;
+
+        for (i = 0; i < nr; i++) {
+            demand[i] = fixture_random(&seed) % 2000;
+            weight[i] = 1 + fixture_random(&seed) % 2048;
+            wanted += demand[i];
+        }
+        avm_share(capacity, demand, weight, share, nr);
+        for (i = 0; i < nr; i++) {
+            assert_true(share[i] <= demand[i]);
+            sum += share[i];
+        }
+        assert_true(sum <= capacity);
+        assert_true(sum + nr >= (wanted < capacity ? wanted : capacity));
+        for (i = 0; i < nr; i++)
+            for (j = 0; j < nr; j++)
+                if (share[i] < demand[i]) /* one for rounding */
+                    assert_true((uint64_t)(share[i] + 1) * weight[j] >=
+                                (uint64_t)share[j] * weight[i]);
+    }
+}
+
+static void groups(void **state)
+{
+    struct avm_host h = host_of(4);
+    struct avm_domain d[5];
+    uint32_t capacity[5];
+    size_t group[5], i;
+
+    (void)state;
+    for (i = 0; i < 5; i++)
+        d[i] = domain_of(i + 1, AVM_ROLE_NORMAL, AVM_CLASS_CPU, 500, 0);
+
+    avm_groups(&h, d, 5, group, capacity);
+    for (i = 0; i < 5; i++) {
+        assert_int_equal(group[i], 0);
+        assert_int_equal(capacity[i], 4000);
+    }
+
+    d[0].params.affinity = 0x1;
+    d[1].params.affinity = 0x6;
+    d[2].params.affinity = 0xc; /* overlaps with the one before */
+    d[3].params.affinity = 0x1;
+    d[4].params.affinity = 0x8;
+    avm_groups(&h, d, 5, group, capacity);
+    assert_int_equal(group[0], 0);
+    assert_int_equal(group[1], 1);
+    assert_int_equal(group[2], 1);
+    assert_int_equal(group[3], 0);
+    assert_int_equal(group[4], 1);
+    assert_int_equal(capacity[3], 1000);
+    assert_int_equal(capacity[4], 3000);
+
+    d[4].pool = 7; /* gone by now: a group of its own */
+    avm_groups(&h, d, 5, group, capacity);
+    assert_int_equal(group[4], 4);
+}
+
+/* ------------------------------------------------------------------------ */
+
+/* Interactive wishes weight among normal hogs: nobody may give. */
+static void equals_do_not_give(void **state)
+{
+    struct avm_domain d[3] = {
+        domain_of(1, AVM_ROLE_NORMAL, AVM_CLASS_CPU, 333, 667),
+        domain_of(2, AVM_ROLE_NORMAL, AVM_CLASS_CPU, 333, 667),
+        domain_of(3, AVM_ROLE_INTERACTIVE, AVM_CLASS_NET, 333, 300),
+    };
+    struct avm_memory m[3] = {
+        memory_for(&d[0]), memory_for(&d[1]), memory_for(&d[2]),
+    };
+    const struct avm_wish *w = wish_of(resolve(d, m, 3, 1), &d[2],
+                                       AVM_KNOB_WEIGHT);
+
+    (void)state;
+    assert_non_null(w);
+    assert_true(w->refused);
+    assert_non_null(strstr(w->why_not, "floor"));
+    assert_int_equal(nr_grants, 0);
+}
+
+/* With a background domain that gives, it gets some, and the hogs lose nothing. */
+static void background_pays(void **state)
+{
+    struct avm_domain d[3] = {
+        domain_of(1, AVM_ROLE_NORMAL, AVM_CLASS_CPU, 333, 667),
+        domain_of(2, AVM_ROLE_BACKGROUND, AVM_CLASS_CPU, 333, 667),
+        domain_of(3, AVM_ROLE_INTERACTIVE, AVM_CLASS_NET, 333, 300),
+    };
+    struct avm_memory m[3] = {
+        memory_for(&d[0]), memory_for(&d[1]), memory_for(&d[2]),
+    };
+    const struct avm_wish *w;
+    size_t n, i;
+
+    (void)state;
+    n = resolve(d, m, 3, 1);
+    w = wish_of(n, &d[2], AVM_KNOB_WEIGHT);
+    assert_non_null(w);
+    assert_false(w->refused);
+    assert_in_range(w->to, 257, 256 + 64);
+    assert_int_equal(wish_of(n, &d[1], AVM_KNOB_WEIGHT)->to, 64);
+    assert_true(nr_grants > 0);
+    for (i = 0; i < nr_grants; i++) {
+        assert_int_equal(grant[i].from_domid, 2);
+        assert_true(grant[i].share_permille > 0);
+        assert_int_equal(grant[i].floor_weight, 64);
+    }
+}
+
+/* A declared one may take from normal ones, down to the floor of their role. */
+static void time_critical_takes_to_the_floor(void **state)
+{
+    struct avm_domain d[2] = {
+        domain_of(1, AVM_ROLE_NORMAL, AVM_CLASS_CPU, 500, 500),
+        domain_of(2, AVM_ROLE_TIME_CRITICAL, AVM_CLASS_NET, 500, 400),
+    };
+    struct avm_memory m[2] = { memory_for(&d[0]), memory_for(&d[1]) };
+    uint32_t weight = 256;
+    int i;
+
+    (void)state;
+    for (i = 0; i < 50; i++) { /* ever more, as long as it is granted */
+        const struct avm_wish *w = wish_of(resolve(d, m, 2, 1), &d[1],
+                                           AVM_KNOB_WEIGHT);
+        struct avm_config c;
+
+        if (!w || w->refused)
+            break;
+        avm_config_init(&c);
+        weight = avm_step(&c, w->from, w->to);
+        d[1].params.weight = weight;
+        m[1].knob[AVM_KNOB_WEIGHT] = (struct avm_knob_memory){
+            .ours = true, .original = 256, .last = weight };
+        d[0].smooth.cpu_permille = 1000 * 256 / (256 + weight);
+        d[0].smooth.wait_permille = 1000 - d[0].smooth.cpu_permille;
+        d[1].smooth.cpu_permille = 1000 * weight / (256 + weight);
+    }
+    assert_true(weight > 256);
+    /* Half of 500 permille is left to the normal one, at the least. */
+    assert_true(1000 * 256 / (256 + weight) >= 248);
+}
+
+static void critical_fills_half_at_most(void **state)
+{
+    struct avm_domain d[5];
+    struct avm_memory m[5];
+    unsigned int refused = 0, granted = 0;
+    size_t n, i;
+
+    (void)state;
+    for (i = 0; i < 5; i++) {
+        d[i] = domain_of(i + 1, AVM_ROLE_TIME_CRITICAL,
+                         AVM_CLASS_TIME_CRITICAL, 150, 10);
+        m[i] = memory_for(&d[i]);
+    }
+    n = resolve(d, m, 5, 1);
+    for (i = 0; i < n; i++) {
+        if (wish[i].knob != AVM_KNOB_URGENCY)
+            continue;
+        refused += wish[i].refused;
+        granted += !wish[i].refused;
+    }
+    assert_int_equal(granted, 3); /* 450 of 500 permille */
+    assert_int_equal(refused, 2);
+
+    /* What is critical already counts first. */
+    for (i = 0; i < 3; i++)
+        d[i].params.urgency = AVM_URGENCY_CRITICAL;
+    n = resolve(d, m, 5, 1);
+    for (i = 0; i < n; i++)
+        if (wish[i].knob == AVM_KNOB_URGENCY)
+            assert_true(wish[i].refused);
+    resolve(d, m, 5, 2); /* one pCPU more, and there is room */
+    for (i = 0; i < n; i++)
+        if (wish[i].knob == AVM_KNOB_URGENCY)
+            assert_false(wish[i].refused);
+}
+
+/* ------------------------------------------------------------------------ */
+/* Properties over random hosts                                             */
+
+static size_t random_host(uint64_t *seed, struct avm_domain *d,
+                          struct avm_memory *m)
+{
+    size_t nr = 1 + fixture_random(seed) % 12, i;
+
+    for (i = 0; i < nr; i++) {
+        enum avm_role role = fixture_random(seed) % AVM_NR_ROLES;
+        enum avm_class klass = fixture_random(seed) % AVM_NR_CLASSES;
+
+        d[i] = domain_of(i + 1, role, klass, fixture_random(seed) % 1000,
+                         fixture_random(seed) % 1000);
+        m[i] = memory_for(&d[i]);
+        d[i].params.weight = m[i].limits.weight_min + fixture_random(seed) %
+            (m[i].limits.weight_max - m[i].limits.weight_min + 1);
+    }
+    return nr;
+}
+
+static void floors_and_capacity(void **state)
+{
+    uint64_t seed = 3;
+    int round;
+
+    (void)state;
+    for (round = 0; round < 3000; round++) {
+        struct avm_domain d[12];
+        struct avm_memory m[12];
+        size_t nr = random_host(&seed, d, m), n, i;
+        uint32_t pcpus = 1 + fixture_random(&seed) % 3;
+        uint32_t demand[12], weight[12], before[12], after[12];
+        uint64_t sum = 0, taken = 0;
+        struct avm_config c;
+
+        avm_config_init(&c);
+        n = resolve(d, m, nr, pcpus);
+        for (i = 0; i < nr; i++) {
+            demand[i] = avm_demand_permille(&d[i]);
+            weight[i] = d[i].params.weight;
+        }
+        avm_share(1000 * pcpus, demand, weight, before, nr);
+        for (i = 0; i < n; i++) {
+            const struct avm_limits *l = &m[wish[i].dom].limits;
+
+            if (wish[i].knob != AVM_KNOB_WEIGHT || wish[i].refused)
+                continue;
+            assert_in_range(wish[i].to, l->weight_min, l->weight_max);
+            weight[wish[i].dom] = avm_step(&c, wish[i].from, wish[i].to);
+        }
+        avm_share(1000 * pcpus, demand, weight, after, nr);
+        for (i = 0; i < nr; i++)
+            sum += after[i];
+        assert_true(sum <= 1000ull * pcpus);
+
+        /* Only background gives to interactive, and to normal. */
+        for (i = 0; i < nr; i++)
+            if (d[i].role == AVM_ROLE_INTERACTIVE ||
+                d[i].role == AVM_ROLE_TIME_CRITICAL)
+                assert_true(after[i] + 3 >= before[i]);
+        for (i = 0; i < nr_grants; i++)
+            taken += grant[i].share_permille;
+        assert_true(taken <= 1000ull * pcpus);
+    }
+}
+
+/* The same host in another order: the same wishes, the same answers. */
+static void order_does_not_matter(void **state)
+{
+    static struct avm_wish first[FIXTURE_MAX * AVM_WISHES_PER_DOMAIN];
+    uint64_t seed = 11;
+    int round;
+
+    (void)state;
+    for (round = 0; round < 1000; round++) {
+        struct avm_domain d[12], td;
+        struct avm_memory m[12], tm;
+        size_t nr = random_host(&seed, d, m), n, n2, i, j;
+
+        n = resolve(d, m, nr, 1);
+        memcpy(first, wish, n * sizeof(*wish));
+        for (i = nr - 1; i > 0; i--) {
+            j = fixture_random(&seed) % (i + 1);
+            td = d[i], d[i] = d[j], d[j] = td;
+            tm = m[i], m[i] = m[j], m[j] = tm;
+        }
+        n2 = resolve(d, m, nr, 1);
+        assert_int_equal(n, n2);
+        for (i = 0; i < n; i++) {
+            assert_memory_equal(&first[i].uuid, &wish[i].uuid, 16);
+            assert_int_equal(first[i].knob, wish[i].knob);
+            assert_int_equal(first[i].to, wish[i].to);
+            assert_int_equal(first[i].refused, wish[i].refused);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(share_of_equals),
+        cmocka_unit_test(share_properties),
+        cmocka_unit_test(groups),
+        cmocka_unit_test(equals_do_not_give),
+        cmocka_unit_test(background_pays),
+        cmocka_unit_test(time_critical_takes_to_the_floor),
+        cmocka_unit_test(critical_fills_half_at_most),
+        cmocka_unit_test(floors_and_capacity),
+        cmocka_unit_test(order_does_not_matter),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
