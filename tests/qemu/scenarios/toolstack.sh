@@ -8,6 +8,7 @@
 # To be run with --sched activity --debug on two pCPUs: every assertion of the
 # scheduler is then a failure of this test.
 
+GUEST_TIMEOUT=300
 MEM_MB=112
 SAVED=/dev/shm/saved
 ERR=/tmp/stderr
@@ -32,15 +33,14 @@ has() {
 
 # Everything that can be set, but for what is left of leases.
 settings() {
-    xl sched-activity | awk '{ print $1, $2, $3, $4, $5 }'
-    xl sched-activity -s
+    xl sched-activity |
+        awk '/^Cpupool/ { print; next } { print $1, $2, $3, $4, $5 }'
 }
 
-# refused TEXT XL-ARGUMENT...: fails with one line, and changes nothing.
+# refused TEXT XL-ARGUMENT...: fails, and says why in one line.
 refused() {
-    local text=$1 before rc=0 lines
+    local text=$1 rc=0 lines
     shift
-    before=$(settings)
     xl "$@" > /tmp/stdout 2> $ERR || rc=$?
     lines=$(wc -l < $ERR)
     if [ $rc -eq 0 ]; then
@@ -48,8 +48,6 @@ refused() {
     elif [ "$lines" -ne 1 ]; then
         not_ok "$text: refused in one line, not $lines"
         cat $ERR
-    elif [ "$before" != "$(settings)" ]; then
-        not_ok "$text: changes nothing"
     else
         ok "$text: $(cat $ERR)"
     fi
@@ -102,6 +100,8 @@ xen_is_well() {
 }
 
 test_pool() {
+    local before
+
     check "xl info names the scheduler" \
         grep -q '^xen_scheduler *: activity$' <(xl info)
     check "the list starts with the pool's parameters" \
@@ -116,6 +116,7 @@ test_pool() {
     check "-s shows them" grep -q \
         'ratelimit=0us slice-min=100us slice-max=20000us debt-max=4000us' \
         <(xl sched-activity -s)
+    before=$(settings)
     refused "rate limit above its limit" sched-activity -s -r 500001
     refused "shortest slice too short" sched-activity -s -m 49
     refused "shortest slice above longest" sched-activity -s -m 20001
@@ -124,11 +125,14 @@ test_pool() {
     refused "rate limit that is no number" sched-activity -s -r 1ms
     refused "parameters without -s" sched-activity -r 1000
     refused "unknown pool" sched-activity -s -p nowhere
+    check "what is refused changes nothing" [ "$before" = "$(settings)" ]
     check "-s sets them back" \
         xl sched-activity -s -r 1000 -m 500 -M 10000 -D 10000
 }
 
 test_domain() {
+    local before
+
     check "cpu_weight and cap of xl.cfg are set" \
         has many Weight=300 Cap=60 Urgency=normal
     check "others have the defaults" has quiet Weight=256 Cap=0
@@ -156,6 +160,7 @@ test_domain() {
     check "an urgency can be taken back" xl sched-activity -d quiet -b normal
     check "it is normal" has quiet Weight=1 Cap=200 Urgency=normal
 
+    before=$(settings)
     refused "weight 0" sched-activity -d quiet -w 0
     refused "weight 65536" sched-activity -d quiet -w 65536
     refused "weight -1" sched-activity -d quiet -w -1
@@ -176,6 +181,7 @@ test_domain() {
     refused "pool and domain" sched-activity -p Pool-0 -d quiet
     refused "unknown domain" sched-activity -d nobody -w 256
     refused "a word too many" sched-activity -d quiet -w 256 512
+    check "what is refused changes nothing" [ "$before" = "$(settings)" ]
 
     sed 's/"quiet"/"bad"/' "$GUEST_DIR/quiet.cfg" > "$GUEST_DIR/bad.cfg"
     check_fails "xl create with a bad weight fails" \
@@ -184,6 +190,8 @@ test_domain() {
         xl create -q "$GUEST_DIR/bad.cfg" cap=201
     check "and they leave nothing behind" gone bad
     refused "parameters of single vCPUs" sched-rtds -d quiet -v 0 -p 1 -b 1 -e 0
+    # It has yet to boot, beside two busy guests.
+    xl sched-activity -d quiet -w 256 -c 0
 }
 
 test_json() {
@@ -192,7 +200,6 @@ test_json() {
     check "xl list -l: scheduler" [ "$(json quiet sched)" = activity ]
     check "xl list -l: weight" [ "$(json quiet weight)" = 333 ]
     check "xl list -l: cap" [ "$(json quiet cap)" = 50 ]
-    check "xl list -l: urgency" [ "$(json quiet urgency)" = interactive ]
 }
 
 test_save() {
@@ -200,9 +207,8 @@ test_save() {
     check "it is gone" gone quiet
     check "it is restored" xl restore $SAVED
     check "with its weight and cap" has quiet Weight=333 Cap=50
-    check "and what was left of its lease" has quiet Urgency=interactive
+    check "but without its lease" has quiet Urgency=normal
     rm -f $SAVED
-    xl sched-activity -d quiet -b normal
     check "it runs" alive quiet
 }
 
