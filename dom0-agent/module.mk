@@ -35,7 +35,8 @@ build/bin/avm: $(call agent-objs,$(AGENT_CLI) $(AGENT_SHARED)) \
 # podchecker finds what pod2man would pass over.
 build/man/%: docs/man/%.pod
 	@mkdir -p $(@D)
-	podchecker -warnings $< 2>/dev/null || podchecker -warnings $<
+	podchecker -warnings -warnings $< > $@.log 2>&1 || { cat $@.log; false; }
+	rm -f $@.log
 	pod2man --section=$(patsubst .%,%,$(suffix $*)) --center=avm \
 	    --release=avm --name=$(basename $*) $< $@
 
@@ -51,7 +52,8 @@ AGENT_WRAP := $(patsubst %,-Wl$(comma)--wrap=%,clock_gettime avm_apply \
     avm_verify avm_publish avm_unpublish avm_sample_read avm_last_error \
     avm_info)
 
-UNIT_TESTS += $(AGENT_TESTS:%=build/test/unit/%)
+UNIT_TESTS += $(AGENT_TESTS:%=build/test/unit/%) tests/unit/test-agent-cli
+tests/unit/test-agent-cli: | build/bin/avm build/bin/avmd
 
 $(AGENT_SAN_OBJS): $(AGENT_OUT)/san/%.o: dom0-agent/%.c
 	@mkdir -p $(@D)
