@@ -49,6 +49,10 @@ def figures(report):
             for key in ("p50", "p99", "max"):
                 add(f"{what} {key}", "us", a["latency"][key + "_us"],
                     b["latency"][key + "_us"], "less")
+        if a["done"]:
+            for key in ("p50", "p99", "max"):
+                add(f"work done after, {key}", "us", a["done"][key + "_us"],
+                    b["done"][key + "_us"], "less")
         for key, what in (("net_bps", "answers"), ("disk_bps", "reads")):
             if a[key] is not None:
                 add(what, "kB/s", a[key] // 1000, b[key] // 1000, "more")

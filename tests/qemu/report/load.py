@@ -114,14 +114,16 @@ def classes(snapshots, name, start_ns):
 LATENCIES = (("late_us", "wake-up"), ("rtt_us", "request"), ("lat_us", "read"))
 
 
+def distribution(d, what):
+    return {"what": what, "n": d["n"], "p50_us": d["p50"], "p90_us": d["p90"],
+            "p99_us": d["p99"], "p999_us": d["p999"], "max_us": d["max"],
+            "worst": d["worst"], "hist": d["hist"]}
+
+
 def latency(result):
     for key, what in LATENCIES:
-        if result and key in result:
-            d = result[key]
-            return {"what": what, "n": d["n"], "p50_us": d["p50"],
-                    "p90_us": d["p90"], "p99_us": d["p99"],
-                    "p999_us": d["p999"], "max_us": d["max"],
-                    "worst": d["worst"], "hist": d["hist"]}
+        if key in result:
+            return distribution(result[key], what)
     return None
 
 
@@ -152,7 +154,10 @@ def domain(path, meta, guest, samples, snapshots):
         "disk_bps": bps if result["mode"].startswith("disk") else None,
         "work": guest["work"], "expected": guest["expected"],
         "ops": result.get("ops"), "missed": result.get("missed"),
-        "latency": lat, "classes": seen,
+        "latency": lat,
+        "done": (distribution(result["done_us"], "end of the work")
+                 if "done_us" in result else None),
+        "classes": seen,
         "timeline": timeline(samples, guest["domid"], start, end),
         "explain": read_text(os.path.join(path, f"explain-{name}.txt")),
     }
