@@ -543,6 +543,11 @@ static void decide(struct agent *a, uint64_t now_ms)
         struct avm_change *c = &plan->change[i];
         const struct avm_domain *d = avm_domain_by_uuid(a->st, &c->uuid);
 
+        log_line(LOG_DEBUG, "plan: %s (%" PRIu32 "): %s %" PRIu64 " -> %"
+                 PRIu64 ": %s: %s%s%s", change_name(c), c->domid,
+                 avm_knob_name(c->knob), c->before, c->after,
+                 avm_change_state_name(c->state), c->reason,
+                 c->why_not[0] ? "; " : "", c->why_not);
         if (c->state != AVM_CHANGE_READY || !d ||
             agent_mode(a, d) != AVM_MODE_AUTO)
             continue;

@@ -40,7 +40,7 @@ static const char usage[] =
     "Usage: avmd [-f] [-C FILE] [-v]\n"
     "  -f, --foreground   stay in the foreground (it always does)\n"
     "  -C, --config FILE  instead of " CONF_DEFAULT_PATH "\n"
-    "  -v, --verbose      say more\n"
+    "  -v, --verbose      log each plan as well\n"
     "  -h, --help\n";
 
 /* sd_notify(3) without libsystemd, as Xen's own daemons do it. */
@@ -181,7 +181,7 @@ static void on_signal(struct daemon *d)
 {
     struct signalfd_siginfo si;
     struct conf conf;
-    char err[256];
+    char err[256] = "out of range";
 
     if (read(d->signal_fd, &si, sizeof(si)) != sizeof(si))
         return;

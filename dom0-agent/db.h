@@ -44,8 +44,8 @@ struct db_change {
     char state[12];
 };
 
-#define DB_CREATE  (1u << 0)    /* make directory and file if they are missing */
-#define DB_RESCUE  (1u << 1)    /* a corrupt file is put aside, a new one made */
+#define DB_CREATE  (1u << 0)    /* make directory and file if missing */
+#define DB_RESCUE  (1u << 1)    /* put a corrupt file aside, start anew */
 
 /*
  * Opens 'dir'/avm.db. On error returns NULL with one line in 'msg'. With

@@ -17,11 +17,6 @@ void log_init(const char *program, enum log_level max)
     log_journal = getenv("JOURNAL_STREAM") != NULL;
 }
 
-bool log_debug_on(void)
-{
-    return log_max >= LOG_DEBUG;
-}
-
 static void __attribute__((format(printf, 2, 0)))
 log_v(enum log_level level, const char *fmt, va_list ap)
 {

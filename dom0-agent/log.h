@@ -11,12 +11,11 @@
 enum log_level { LOG_ERROR = 3, LOG_WARN = 4, LOG_INFO = 6, LOG_DEBUG = 7 };
 
 void log_init(const char *program, enum log_level max);
-bool log_debug_on(void);
 
 void log_line(enum log_level level, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Says a trouble once, and that it is over once. 'said' belongs to the caller. */
+/* Says a trouble once, and once that it is over. The caller keeps 'said'. */
 void log_trouble(bool *said, bool trouble, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
