@@ -8,27 +8,28 @@
 # To be run with --sched activity --debug on two pCPUs: every assertion of the
 # scheduler is then a failure of this test.
 
-GUEST_TIMEOUT=300
+export GUEST_TIMEOUT=300
 MEM_MB=112
 SAVED=/dev/shm/saved
 ERR=/tmp/stderr
 
-# param DOMAIN COLUMN: one column of the domain's line.
+# param DOMAIN COLUMN...: these columns of the domain's line, as COLUMN=VALUE.
 param() {
-    xl sched-activity -d "$1" | awk -v column="$2" '
-        NR == 1 { for (i = 1; i <= NF; i++) if ($i == column) field = i }
-        NR == 2 { print $field }'
+    local domain=$1
+    shift
+    xl sched-activity -d "$domain" | awk -v want=" $* " '
+        NR == 1 { split($0, name) }
+        NR == 2 { for (i = 1; i <= NF; i++) if (index(want, " " name[i] " "))
+                      printf "%s%s=%s", sep, name[i], $i, sep = " " }'
 }
 
-# has DOMAIN COLUMN=VALUE...: all of them are so.
+# has DOMAIN COLUMN=VALUE...: all of them are so; columns in their order.
 has() {
-    local domain=$1 pair got
+    local domain=$1 got
     shift
-    for pair in "$@"; do
-        got=$(param "$domain" "${pair%%=*}")
-        [ "$got" = "${pair#*=}" ] ||
-            { say "$domain: ${pair%%=*} is $got, not ${pair#*=}"; return 1; }
-    done
+    # shellcheck disable=SC2068
+    got=$(param "$domain" ${@%%=*})
+    [ "$got" = "$*" ] || { say "$domain has $got, not $*"; return 1; }
 }
 
 # Everything that can be set, but for what is left of leases.
@@ -147,11 +148,11 @@ test_domain() {
     check "cap alone is lifted" xl sched-activity -d quiet -c 0
     check "and only that" has quiet Weight=65535 Cap=0 Urgency=interactive
     check "a lease is counted down" \
-        between 500000 "$(param quiet 'Lease(ms)')" 599999
+        between 500000 "$(param quiet 'Lease(ms)' | tr -dc 0-9)" 599999
     check "weight, cap and urgency are set at once" \
-        xl sched-activity -d quiet -w 1 -c 200 -b critical -t 1500
+        xl sched-activity -d quiet -w 1 -c 200 -b critical -t 8000
     check "and all are set" has quiet Weight=1 Cap=200 Urgency=critical
-    sleep 2
+    sleep 8
     check "an urgency ends with its lease" \
         has quiet Weight=1 Cap=200 Urgency=normal 'Lease(ms)=0'
     check "background, with the lease's default" \
