@@ -8,6 +8,7 @@
 #   UNIT_TESTS      programs that "make test" runs on this machine
 #   QEMU_TESTS      names of tests on real Xen in QEMU; for each,
 #                   QEMU_TEST_name is the command that "make test" runs
+#   QEMU_ALONE      those of them that keep both CPUs busy by themselves
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -21,6 +22,7 @@ SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 BUILD_TARGETS :=
 UNIT_TESTS :=
 QEMU_TESTS :=
+QEMU_ALONE := demo
 
 XEN_SERIES := 4.17
 XEN := build/xen
@@ -80,7 +82,8 @@ test:
 	@mk/preflight
 	@mk/steps $(JOBS) $(STEPS_BUILD) $(STEPS_TEST)
 	@tests/run $(UNIT_TESTS:%=--unit %) \
-	    $(foreach name,$(QEMU_TESTS),--qemu '$(name)=$(QEMU_TEST_$(name))')
+	    $(foreach name,$(QEMU_TESTS),$(if $(filter $(name),$(QEMU_ALONE)),--alone,--qemu) \
+	    '$(name)=$(QEMU_TEST_$(name))')
 
 clean:
 	$(SUDO) rm -rf $(filter-out build/xen build/dom0 build/.deps,$(wildcard build/* build/.deps)) \
