@@ -47,7 +47,7 @@ enum avm_class {
     AVM_CLASS_NET,
     AVM_CLASS_DISK,
     AVM_CLASS_MIXED,
-    AVM_CLASS_TIME_CRITICAL, /* wakes often, works briefly, needs the CPU soon */
+    AVM_CLASS_TIME_CRITICAL, /* wakes often, works briefly, needs it soon   */
     AVM_NR_CLASSES,
 };
 
@@ -474,8 +474,8 @@ char *avm_explain(const avm_state *st, const struct avm_uuid *uuid);
 int avm_params_get(avm_handle *h, uint32_t domid, struct avm_params *p);
 
 /*
- * Sets the fields of p that 'set' names (AVM_CAN_WEIGHT ...) and leaves the rest
- * alone. uuid, if not NULL, must be that of the domain: ESTALE if the domid was
+ * Sets the fields of p that 'set' names (AVM_CAN_WEIGHT ...) and leaves the
+ * rest alone. uuid, if not NULL, must be that of the domain: ESTALE if the domid was
  * reused. p->lease_ms belongs to the urgency.
  * ESRCH, ESTALE, ENOTSUP, EINVAL (out of range, nothing was changed).
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The edges: everything that talks to Xen, xenstore and the kernel. The outside
- * is reached through struct avm_ops and a sysroot, so that a test can put a fake
- * hypervisor and a fake /sys in its place.
+ * is reached through struct avm_ops and a sysroot, so that a test can put a
+ * fake hypervisor and a fake /sys in its place.
  */
 #ifndef AVM_EDGE_H
 #define AVM_EDGE_H
@@ -62,10 +62,10 @@ struct avm_handle {
     char error[256];
 };
 
-/* Bytes of avm_handle.list: 512 records or a thousand domains at a time. */
+/* Bytes of avm_handle.list: some 700 records or 1300 domains at a time. */
 #define AVM_LIST_SIZE (160u * 1024)
 
-/* Takes ctx over, even when it fails. What avm_open() does with the real ops. */
+/* What avm_open() does with the real ops. Takes ctx over, even on failure. */
 avm_handle *avm_open_ops(const struct avm_ops *ops, void *ctx,
                          const char *sysroot);
 
@@ -79,12 +79,12 @@ extern const struct avm_ops avm_ops_xen;
 /* The ctx of avm_ops_xen; NULL with errno. */
 void *avm_call_open(struct xentoollog_logger *logger);
 
-/* Finds domctl_version and sysctl_version. EPROTO if there is none in common. */
+/* Finds domctl_version and sysctl_version. EPROTO: none in common. */
 int avm_call_probe(avm_handle *h);
 
 /*
- * The op to fill in, all zero but for command, version and domain; and the call.
- * avm_do_*() leave the answer in the same place.
+ * The op to fill in, all zero but for command, version and domain; and the
+ * call. avm_do_*() leave the answer in the same place.
  */
 struct xen_domctl *avm_domctl(avm_handle *h, uint32_t cmd, uint32_t domid);
 int avm_do_domctl(avm_handle *h);
@@ -122,7 +122,7 @@ int avm_sched_set(avm_handle *h, const struct avm_pool *pool, uint32_t domid,
 
 /* xen/records.c ---------------------------------------------------------- */
 
-/* Adds the records of a pool to the domains (ascending domid) they belong to. */
+/* Adds the records of a pool to their domains (ascending domid). */
 int avm_records_read(avm_handle *h, uint32_t pool,
                      struct avm_domain_sample *dom, size_t nr);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the tests of libavm's core have in common: hosts and domains to order. */
+/* What the tests of libavm's core have in common: hosts and domains. */
 #ifndef CORE_FIXTURE_H
 #define CORE_FIXTURE_H
 
@@ -16,7 +16,8 @@
 
 #define CAN_ALL (AVM_CAN_WEIGHT | AVM_CAN_CAP | AVM_CAN_URGENCY | \
                  AVM_CAN_AFFINITY | AVM_CAN_RECORDS)
-#define HAVE_ALL (AVM_HAVE_CPU | AVM_HAVE_RECORDS | AVM_HAVE_NET | AVM_HAVE_DISK)
+#define HAVE_ALL (AVM_HAVE_CPU | AVM_HAVE_RECORDS | AVM_HAVE_NET | \
+                  AVM_HAVE_DISK)
 
 static inline struct avm_uuid uuid_of(uint32_t n)
 {

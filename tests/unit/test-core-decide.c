@@ -98,7 +98,8 @@ static void urgency_stays_while_it_serves(void **state)
     (void)state;
     d.params.urgency = AVM_URGENCY_INTERACTIVE;
     m.knob[AVM_KNOB_URGENCY].ours = true;
-    assert_int_equal(decide(&d, &m, 1, 1), 0); /* no more waiting: thanks to it */
+    /* It waits no more, and that is thanks to the urgency. */
+    assert_int_equal(decide(&d, &m, 1, 1), 0);
 
     d.klass = AVM_CLASS_IDLE;
     d.smooth.wakes_per_s = 1;

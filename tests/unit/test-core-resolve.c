@@ -147,7 +147,7 @@ static void equals_do_not_give(void **state)
     assert_int_equal(nr_grants, 0);
 }
 
-/* With a background domain that gives, it gets some, and the hogs lose nothing. */
+/* With a background domain that gives it gets some, and hogs lose nothing. */
 static void background_pays(void **state)
 {
     struct avm_domain d[3] = {

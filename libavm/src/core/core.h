@@ -160,9 +160,9 @@ void avm_groups(const struct avm_host *host, const struct avm_domain *dom,
                 size_t nr, size_t *group, uint32_t *capacity);
 
 /*
- * Weighted max-min: divides 'capacity' among those with a demand, by weight; what
- * one does not need goes to the others. share[] in the unit of capacity; never
- * more than demand[], and in sum never more than capacity.
+ * Weighted max-min: divides 'capacity' among those with a demand, by weight;
+ * what one does not need goes to the others. share[] in the unit of capacity;
+ * never more than demand[], and in sum never more than capacity.
  */
 void avm_share(uint32_t capacity, const uint32_t *demand,
                const uint32_t *weight, uint32_t *share, size_t nr);
@@ -218,8 +218,8 @@ bool avm_knob_value(const struct avm_params *p, enum avm_knob knob,
 /* next                                                                     */
 
 /*
- * Returning to normal takes this many times hold_decisions: taking back too late
- * costs little, taking back too early makes a load that comes and goes flap.
+ * Returning to normal takes this many times hold_decisions: taking back too
+ * late costs little, too early makes a load that comes and goes flap.
  */
 #define AVM_RETURN_HOLD_FACTOR 4
 

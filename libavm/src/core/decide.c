@@ -28,7 +28,7 @@
 /* Fewer wake-ups than that and nobody sits at the other end. */
 #define SERVES_WAKES_PER_S 5
 
-/* A wish for weight needs 5% more demand than share: less is measuring noise. */
+/* A wish for weight needs 5% more demand than share: less is noise. */
 #define SHORT_PERMILLE 50
 
 static bool confident(const struct avm_domain *d, enum avm_class c)

@@ -41,9 +41,9 @@ struct model {
 
 /*
  * A disk request moves 4 KiB and more, a packet 1.5 KiB at most, hence the 4 in
- * M_IO. Figures for an idle Linux guest, a virtual PC's tick (250 Hz) and so on
- * were seen on real Xen; slow (emulated) and fast machines differ by ten times in
- * what an I/O costs, so the limits on that are wide apart.
+ * M_IO. Figures for an idle Linux guest and so on were seen on real Xen; slow
+ * (emulated) and fast machines differ by ten times in what an I/O costs, so the
+ * limits on that are wide apart.
  */
 static const struct model model[] = {
     { AVM_CLASS_IDLE, {

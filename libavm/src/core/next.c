@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * next: which of the changes now, which later? Everything that keeps the loop
- * from flapping is here: a verdict has to hold, a domain that was just changed is
- * left in peace, a new one is watched first, and the host as a whole has a budget.
- * What the administrator declared does not wait.
+ * from flapping is here: a verdict has to hold, a domain that was just changed
+ * is left in peace, a new one is watched first, and the host as a whole has a
+ * budget. What the administrator declared does not wait.
  */
 #include "core.h"
 

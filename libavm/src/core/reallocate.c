@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * reallocate: from what was granted to what is written, in small steps and in an
- * order in which nobody is given what nobody gave yet; and who else turns the
- * same knobs?
+ * reallocate: from what was granted to what is written, in small steps and in
+ * an order in which nobody is given what nobody gave yet; and who else turns
+ * the same knobs?
  */
 #include <inttypes.h>
 #include <string.h>

@@ -8,8 +8,9 @@
  * keeps the part of it that its lowest weight stands for. Shares are weighted
  * max-min shares of the pCPUs that a group of domains competes for.
  *
- * Urgency moves no share (the scheduler charges for it), so it has one rule only:
- * what is critical may fill half of the CPU time, or it would starve the rest.
+ * Urgency moves no share (the scheduler charges for it), so it has one rule
+ * only: what is critical may fill half of the CPU time, or it would starve the
+ * rest.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * net: what went through the virtual network devices that have their back-end
- * here. /sys/class/net/X/device/nodename says whose it is, whatever X is called.
+ * here. /sys/class/net/X/device/nodename says whose X is, whatever its name.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -15,8 +15,8 @@
 #include "edge.h"
 
 /*
- * Interface versions that we can speak. What we use of domctl and sysctl has had
- * the same layout in all of them (Xen 4.17 to 4.22).
+ * Interface versions that we can speak. What we use of domctl and sysctl has
+ * had the same layout in all of them (Xen 4.17 to 4.22).
  */
 #define VERSION_NEWEST 0x18
 #define VERSION_OLDEST 0x15
