@@ -50,6 +50,7 @@ static void *cf_check act_alloc_pdata(const struct scheduler *ops, int cpu)
     struct act_pcpu *pc = xzalloc(struct act_pcpu);
     struct act_runqueue *fresh = xzalloc(struct act_runqueue), *rq;
     unsigned long flags;
+    unsigned int i;
 
     if ( !pc || !fresh )
     {
@@ -60,7 +61,8 @@ static void *cf_check act_alloc_pdata(const struct scheduler *ops, int cpu)
 
     spin_lock_init(&fresh->lock);
     fresh->socket = cpu_to_socket(cpu);
-    fresh->urgent = fresh->fair = RB_ROOT;
+    for ( i = 0; i < ACT_CLASSES; i++ )
+        fresh->tree[i] = RB_ROOT;
     INIT_LIST_HEAD(&fresh->parked);
 
     write_lock_irqsave(&prv->lock, flags);
@@ -126,11 +128,13 @@ static spinlock_t *cf_check act_switch_sched(struct scheduler *ops,
 
     sched_idle_unit(cpu)->priv = vdata;
 
+    write_lock(&prv->lock);
     spin_lock(&rq->lock);
     __cpumask_set_cpu(cpu, &rq->cpus);
     __cpumask_set_cpu(cpu, &rq->idle);
     spin_unlock(&rq->lock);
     cpumask_set_cpu(cpu, &prv->idle);
+    write_unlock(&prv->lock);
 
     return &rq->lock;
 }
@@ -145,21 +149,42 @@ static void cf_check act_deinit_pdata(const struct scheduler *ops, void *pcpu,
     unsigned long flags;
     unsigned int other;
 
+    write_lock_irqsave(&prv->lock, flags);
     cpumask_clear_cpu(cpu, &prv->idle);
-
-    spin_lock_irqsave(&rq->lock, flags);
+    spin_lock(&rq->lock);
     __cpumask_clear_cpu(cpu, &rq->cpus);
     __cpumask_clear_cpu(cpu, &rq->idle);
     __cpumask_clear_cpu(cpu, &rq->tickled);
     /* It may have been told to fetch work after it had stopped to listen. */
     for_each_cpu ( other, &rq->idle )
         cpu_raise_softirq(other, SCHEDULE_SOFTIRQ);
-    spin_unlock_irqrestore(&rq->lock, flags);
+    spin_unlock(&rq->lock);
+    write_unlock_irqrestore(&prv->lock, flags);
 }
 
 /*
  * Domains
  */
+
+/*
+ * A domain that moves here from another pool of ours keeps what it was given:
+ * neither cap nor urgency can be escaped, or lost, by a move.
+ */
+static void act_inherit(struct act_dom *dom)
+{
+    const struct cpupool *from = dom->dom->cpupool;
+    const struct act_dom *old = dom->dom->sched_priv;
+
+    if ( !from || !old || from->sched->sched_id != XEN_SCHEDULER_ACTIVITY )
+        return;
+
+    dom->weight = old->weight;
+    dom->urgency = old->urgency;
+    dom->urgency_until = old->urgency_until;
+    if ( old->cap )
+        act_cap_set(dom, old->cap);
+    dom->budget = min(dom->budget, old->budget);
+}
 
 static void *cf_check act_alloc_domdata(const struct scheduler *ops,
                                         struct domain *d)
@@ -177,6 +202,7 @@ static void *cf_check act_alloc_domdata(const struct scheduler *ops,
     dom->urgency = XEN_SCHED_ACTIVITY_URGENCY_NORMAL;
     INIT_LIST_HEAD(&dom->units);
     act_cap_init(dom);
+    act_inherit(dom);
 
     write_lock_irqsave(&prv->lock, flags);
     list_for_each_entry ( other, &prv->doms, elem )
@@ -222,6 +248,7 @@ static void *cf_check act_alloc_udata(const struct scheduler *ops,
     su->unit = unit;
     su->dom = dd;
     su->state = ACT_OUT;
+    su->class = ACT_FAIR;
     INIT_LIST_HEAD(&su->elem);
     INIT_LIST_HEAD(&su->parked_elem);
 
@@ -252,9 +279,47 @@ static void act_take_out(struct act_unit *su)
 }
 
 /*
- * Of the pCPUs that @unit may use: the one it has if that is idle, else an idle
- * one, else one of the queue with the fewest units per pCPU. Soft affinity goes
- * before load. The lock of the unit's present pCPU is held.
+ * A pCPU of @mask for a unit that is on @cpu now: @cpu if it is idle, another
+ * idle one, @cpu, or the next one. The idle mask may change under us.
+ */
+static unsigned int act_pick_cpu(const struct act_private *prv,
+                                 const cpumask_t *mask, unsigned int cpu)
+{
+    unsigned int other;
+
+    if ( cpumask_test_cpu(cpu, mask) && cpumask_test_cpu(cpu, &prv->idle) )
+        return cpu;
+
+    for_each_cpu ( other, mask )
+        if ( cpumask_test_cpu(other, &prv->idle) )
+            return other;
+
+    return cpumask_test_cpu(cpu, mask) ? cpu : cpumask_cycle(cpu, mask);
+}
+
+/* Of the queues with a pCPU of @mask, the one with the fewest units per pCPU. */
+static void act_keep_best_queue(struct act_private *prv, cpumask_t *mask)
+{
+    const struct act_runqueue *rq, *best = NULL;
+
+    /* The caller has a run-queue lock. Stealing mends the balance later. */
+    if ( !read_trylock(&prv->lock) )
+        return;
+
+    list_for_each_entry ( rq, &prv->queues, elem )
+        if ( cpumask_intersects(&rq->cpus, mask) &&
+             (!best || rq->nr_units * best->refs < best->nr_units * rq->refs) )
+            best = rq;
+
+    if ( best && cpumask_intersects(&best->cpus, mask) )
+        cpumask_and(mask, mask, &best->cpus);
+
+    read_unlock(&prv->lock);
+}
+
+/*
+ * Where @unit is to go: soft affinity first, then an idle pCPU, then the queue
+ * with the least load. The lock of the unit's present pCPU is held.
  */
 static struct sched_resource *cf_check act_pick_resource(
     const struct scheduler *ops, const struct sched_unit *unit)
@@ -263,7 +328,6 @@ static struct sched_resource *cf_check act_pick_resource(
     unsigned int cpu = sched_unit_master(unit), step;
     const cpumask_t *pool = cpupool_domain_master_cpumask(unit->domain);
     cpumask_t *mask = cpumask_scratch_cpu(cpu);
-    const struct act_runqueue *rq, *best = NULL;
 
     for_each_affinity_balance_step ( step )
     {
@@ -281,33 +345,10 @@ static struct sched_resource *cf_check act_pick_resource(
     if ( cpumask_empty(mask) )
         cpumask_copy(mask, pool);
 
-    if ( cpumask_intersects(mask, &prv->idle) )
-        cpumask_and(mask, mask, &prv->idle);
+    if ( !cpumask_intersects(mask, &prv->idle) )
+        act_keep_best_queue(prv, mask);
 
-    if ( cpumask_test_cpu(cpu, mask) && cpumask_test_cpu(cpu, &prv->idle) )
-        return get_sched_res(cpu);
-
-    /* Without the lock any allowed pCPU will do; stealing mends the balance. */
-    if ( read_trylock(&prv->lock) )
-    {
-        list_for_each_entry ( rq, &prv->queues, elem )
-            if ( cpumask_intersects(&rq->cpus, mask) &&
-                 (!best || rq->nr_units * cpumask_weight(&best->cpus) <
-                           best->nr_units * cpumask_weight(&rq->cpus)) )
-                best = rq;
-        if ( best )
-            cpumask_and(mask, mask, &best->cpus);
-        read_unlock(&prv->lock);
-    }
-
-    if ( cpumask_test_cpu(cpu, mask) )
-        return get_sched_res(cpu);
-
-    cpu = cpumask_cycle(cpu, mask);
-    if ( cpu >= nr_cpu_ids )
-        cpu = cpumask_first(pool);
-
-    return get_sched_res(cpu);
+    return get_sched_res(act_pick_cpu(prv, mask, cpu));
 }
 
 static void cf_check act_insert_unit(const struct scheduler *ops,
@@ -325,7 +366,7 @@ static void cf_check act_insert_unit(const struct scheduler *ops,
     spin_unlock_irq(lock);
 
     lock = unit_schedule_lock_irq(unit);
-    act_assign(su, act_pcpu(sched_unit_master(unit))->rq, NOW());
+    act_assign(su, act_pcpu(sched_unit_master(unit))->rq);
     unit_schedule_unlock_irq(lock, unit);
 
     write_lock_irq(&prv->lock);
@@ -356,7 +397,7 @@ static void cf_check act_remove_unit(const struct scheduler *ops,
     lock = unit_schedule_lock_irq(unit);
     act_take_out(su);
     act_cap_return(su);
-    act_unassign(su, NOW());
+    act_unassign(su);
     su->queue_after_save = false;
     unit_schedule_unlock_irq(lock, unit);
 }
@@ -372,26 +413,14 @@ static void cf_check act_migrate(const struct scheduler *ops,
 
     if ( su->rq && su->rq != rq )
     {
-        s_time_t now = NOW();
-
-        act_unassign(su, now);
-        act_assign(su, rq, now);
+        act_unassign(su);
+        act_assign(su, rq);
     }
 
     if ( sched_unit_master(unit) != new_cpu )
         su->migrations++;
 
     sched_set_res(unit, get_sched_res(new_cpu));
-}
-
-static void cf_check act_adjust_affinity(const struct scheduler *ops,
-                                         struct sched_unit *unit,
-                                         const cpumask_t *hard,
-                                         const cpumask_t *soft)
-{
-    /* It may meet others than before. */
-    if ( hard && !is_idle_unit(unit) )
-        act_unit(unit)->resync = true;
 }
 
 /*
@@ -436,7 +465,7 @@ static void cf_check act_wake(const struct scheduler *ops,
         return;
     }
 
-    act_place(su, now);
+    act_place(su);
     act_enqueue(su, now);
     act_tickle(su, now);
 }
@@ -461,21 +490,21 @@ static void cf_check act_event_runnable(const struct scheduler *ops,
         act_tickle(su, now);
 }
 
+/* Whoever tells another queue's pCPU of work takes it out of prv->idle. */
 static void act_set_idle(struct act_private *prv, struct act_runqueue *rq,
                          unsigned int cpu, bool idle)
 {
-    if ( idle == cpumask_test_cpu(cpu, &rq->idle) )
-        return;
-
     if ( idle )
     {
         __cpumask_set_cpu(cpu, &rq->idle);
-        cpumask_set_cpu(cpu, &prv->idle);
+        if ( !cpumask_test_cpu(cpu, &prv->idle) )
+            cpumask_set_cpu(cpu, &prv->idle);
     }
     else
     {
         __cpumask_clear_cpu(cpu, &rq->idle);
-        cpumask_clear_cpu(cpu, &prv->idle);
+        if ( cpumask_test_cpu(cpu, &prv->idle) )
+            cpumask_clear_cpu(cpu, &prv->idle);
     }
 }
 
@@ -531,8 +560,15 @@ static void cf_check act_schedule(const struct scheduler *ops,
     if ( !tasklet_work_scheduled )
     {
         next = act_pick(rq, prev, cpu, now, &limit);
-        if ( !next && act_steal(prv, rq, cpu, now) )
-            next = act_pick(rq, prev, cpu, now, &limit);
+        if ( !next )
+        {
+            int rc = act_steal(prv, rq, cpu);
+
+            if ( rc > 0 )
+                next = act_pick(rq, prev, cpu, now, &limit);
+            else if ( rc < 0 )
+                limit = ACT_TIMER_MIN;
+        }
     }
 
     act_set_idle(prv, rq, cpu, !next && !tasklet_work_scheduled);
@@ -545,7 +581,10 @@ static void cf_check act_schedule(const struct scheduler *ops,
         if ( !act_is_idle(prev) )
             act_stop(prev);
         if ( !act_is_idle(next) )
+        {
             act_start(next, cpu, now);
+            act_tickle_idle(prv, rq);
+        }
     }
     else
         next->unit->migrated = false;
@@ -563,7 +602,7 @@ static void cf_check act_schedule(const struct scheduler *ops,
 static void cf_check act_context_saved(const struct scheduler *ops,
                                        struct sched_unit *unit)
 {
-    struct act_unit *su = act_unit(unit);
+    struct act_unit *su;
     spinlock_t *lock;
 
     if ( is_idle_unit(unit) )
@@ -571,6 +610,7 @@ static void cf_check act_context_saved(const struct scheduler *ops,
 
     lock = unit_schedule_lock_irq(unit);
 
+    su = act_unit(unit);
     su->saving = false;
     if ( su->queue_after_save )
     {
@@ -581,7 +621,7 @@ static void cf_check act_context_saved(const struct scheduler *ops,
 
             /* It stopped in order to wait, and was woken at once. */
             if ( su->wake_time )
-                act_place(su, now);
+                act_place(su);
             act_enqueue(su, now);
             act_tickle(su, now);
         }
@@ -597,10 +637,11 @@ static void cf_check act_context_saved(const struct scheduler *ops,
 static void act_dump_unit(const struct act_unit *su)
 {
     static const char state[] = { 'o', 'q', 'p' };
+    static const char class[] = { 'c', 'b', 'f' };
 
-    printk("    %pv %c%s cpu=%u v=%"PRI_stime" d=%+"PRI_stime
+    printk("    %pv %c%c cpu=%u v=%"PRI_stime" d=%+"PRI_stime
            " burst=%"PRI_stime"us budget=%"PRI_stime"us\n",
-           su->unit->vcpu_list, state[su->state], su->urgent ? "!" : "",
+           su->unit->vcpu_list, state[su->state], class[su->class],
            sched_unit_master(su->unit), su->vruntime,
            su->vdeadline - su->vruntime, su->burst_avg / 1000,
            su->budget / 1000);
@@ -665,7 +706,6 @@ static const struct scheduler sched_activity_def = {
     .remove_unit     = act_remove_unit,
     .pick_resource   = act_pick_resource,
     .migrate         = act_migrate,
-    .adjust_affinity = act_adjust_affinity,
 
     .sleep           = act_sleep,
     .wake            = act_wake,

@@ -28,14 +28,20 @@ static void act_cap_unpark_all(struct act_dom *dom)
     list_for_each_entry ( rq, &prv->queues, elem )
     {
         struct act_unit *su, *tmp;
+        LIST_HEAD(parked);
         s_time_t now;
 
         spin_lock(&rq->lock);
         now = NOW();
-        list_for_each_entry_safe ( su, tmp, &rq->parked, parked_elem )
+        /* Aside first: a unit may be parked again while we go through them. */
+        list_splice_init(&rq->parked, &parked);
+        list_for_each_entry_safe ( su, tmp, &parked, parked_elem )
         {
             if ( su->dom != dom )
+            {
+                list_move_tail(&su->parked_elem, &rq->parked);
                 continue;
+            }
 
             act_cap_unpark(su);
             act_enqueue(su, now);
@@ -53,6 +59,7 @@ static void cf_check act_cap_timer(void *data)
     struct act_dom *dom = data;
     unsigned long flags;
     s_time_t now, periods, total;
+    bool unpark;
 
     spin_lock_irqsave(&dom->budget_lock, flags);
 
@@ -67,10 +74,12 @@ static void cf_check act_cap_timer(void *data)
     }
     if ( total )
         set_timer(&dom->timer, dom->replenished + ACT_CAP_PERIOD);
+    unpark = !total || dom->budget > 0;
 
     spin_unlock_irqrestore(&dom->budget_lock, flags);
 
-    act_cap_unpark_all(dom);
+    if ( unpark )
+        act_cap_unpark_all(dom);
 }
 
 void act_cap_init(struct act_dom *dom)
@@ -85,22 +94,29 @@ void act_cap_destroy(struct act_dom *dom)
     kill_timer(&dom->timer);
 }
 
-/* dom->cap has become, or was and is, above 0. */
-void act_cap_start(struct act_dom *dom, s_time_t now)
+/*
+ * Set a cap, change it, or (0) take it away. A change keeps the period and what
+ * is left of its budget, so that setting a cap often is no way round it.
+ */
+void act_cap_set(struct act_dom *dom, unsigned int cap)
 {
     unsigned long flags;
+    s_time_t now;
 
     spin_lock_irqsave(&dom->budget_lock, flags);
-    dom->budget = act_cap_total(dom);
-    dom->replenished = now;
-    set_timer(&dom->timer, now + ACT_CAP_PERIOD);
-    spin_unlock_irqrestore(&dom->budget_lock, flags);
-}
 
-/* dom->cap has become 0: the next run of the timer is the last one. */
-void act_cap_stop(struct act_dom *dom)
-{
-    set_timer(&dom->timer, NOW());
+    now = NOW();
+    if ( !dom->cap )
+    {
+        dom->replenished = now;
+        dom->budget = STIME_MAX;
+    }
+    write_atomic(&dom->cap, cap);
+    dom->budget = min(dom->budget, act_cap_total(dom));
+    /* The timer lets those go on whom the new cap allows to. */
+    set_timer(&dom->timer, now);
+
+    spin_unlock_irqrestore(&dom->budget_lock, flags);
 }
 
 /* Take budget for a run of @su. False: there is none. */
@@ -134,7 +150,7 @@ bool act_cap_grab(struct act_unit *su)
     return su->budget > 0;
 }
 
-/* @su stopped running. */
+/* @su stopped running, or has to settle with the domain for another reason. */
 void act_cap_return(struct act_unit *su)
 {
     struct act_dom *dom = su->dom;
@@ -143,7 +159,7 @@ void act_cap_return(struct act_unit *su)
         return;
 
     spin_lock(&dom->budget_lock);
-    dom->budget += su->budget;
+    dom->budget = min(dom->budget + su->budget, act_cap_total(dom));
     su->budget = 0;
     /* Parking happens under other queues' locks, so leave it to the timer. */
     if ( dom->nr_parked && dom->budget > 0 && read_atomic(&dom->cap) )

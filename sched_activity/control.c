@@ -6,6 +6,7 @@
 #include <xen/event.h>
 #include <xen/guest_access.h>
 #include <xen/lib.h>
+#include <xen/softirq.h>
 #include <xen/xmalloc.h>
 
 #include "private.h"
@@ -45,15 +46,20 @@ static int act_params_set(struct act_params *params,
 
 void act_params_init(struct act_params *params)
 {
-    const struct xen_sysctl_sched_activity_params defaults = {
+    struct xen_sysctl_sched_activity_params defaults = {
         .ratelimit_us = sched_ratelimit_us,
         .slice_min_us = ACT_SLICE_MIN_US,
         .slice_max_us = ACT_SLICE_MAX_US,
         .debt_max_us = ACT_DEBT_MAX_US,
     };
 
-    if ( act_params_set(params, &defaults) )
-        ASSERT_UNREACHABLE();
+    if ( !act_params_set(params, &defaults) )
+        return;
+
+    printk(XENLOG_WARNING "sched_ratelimit_us=%u is out of range, using %u\n",
+           defaults.ratelimit_us, SCHED_DEFAULT_RATELIMIT_US);
+    defaults.ratelimit_us = SCHED_DEFAULT_RATELIMIT_US;
+    act_params_set(params, &defaults);
 }
 
 /* The data of @d in this pool; NULL while it moves to another one. */
@@ -95,7 +101,23 @@ static bool act_op_valid(const struct domain *d,
 }
 
 /* Charge what the domain ran so far under the terms that end now. */
-static void act_settle(struct act_dom *dom, bool fresh_budget)
+static void act_settle(struct act_dom *dom)
+{
+    struct act_unit *su;
+
+    list_for_each_entry ( su, &dom->units, elem )
+    {
+        spinlock_t *lock = unit_schedule_lock(su->unit);
+
+        if ( curr_on_cpu(sched_unit_master(su->unit)) == su->unit )
+            act_charge(su, NOW());
+
+        unit_schedule_unlock(lock, su->unit);
+    }
+}
+
+/* Let the new terms take effect on what waits and what runs. */
+static void act_refresh(struct act_dom *dom, bool new_cap)
 {
     struct act_unit *su;
 
@@ -104,13 +126,13 @@ static void act_settle(struct act_dom *dom, bool fresh_budget)
         spinlock_t *lock = unit_schedule_lock(su->unit);
         unsigned int cpu = sched_unit_master(su->unit);
 
+        if ( new_cap )
+            act_cap_return(su);
+
         if ( curr_on_cpu(cpu) == su->unit )
-        {
-            act_charge(su, NOW());
             cpu_raise_softirq(cpu, SCHEDULE_SOFTIRQ);
-        }
-        if ( fresh_budget )
-            su->budget = 0;
+        else if ( su->state == ACT_QUEUED )
+            act_requeue(su, NOW());
 
         unit_schedule_unlock(lock, su->unit);
     }
@@ -119,27 +141,21 @@ static void act_settle(struct act_dom *dom, bool fresh_budget)
 static void act_set(struct act_dom *dom,
                     const struct xen_domctl_sched_activity *op)
 {
-    bool capped = dom->cap;
-
-    act_settle(dom, (op->set & XEN_SCHED_ACTIVITY_SET_CAP) && !capped);
+    act_settle(dom);
 
     if ( op->set & XEN_SCHED_ACTIVITY_SET_WEIGHT )
         write_atomic(&dom->weight, op->weight);
 
     if ( op->set & XEN_SCHED_ACTIVITY_SET_CAP )
-    {
-        write_atomic(&dom->cap, op->cap);
-        if ( op->cap )
-            act_cap_start(dom, NOW());
-        else if ( capped )
-            act_cap_stop(dom);
-    }
+        act_cap_set(dom, op->cap);
 
     if ( op->set & XEN_SCHED_ACTIVITY_SET_URGENCY )
     {
         write_atomic(&dom->urgency, op->urgency);
         write_atomic(&dom->urgency_until, NOW() + MILLISECS(op->lease_ms));
     }
+
+    act_refresh(dom, op->set & XEN_SCHED_ACTIVITY_SET_CAP);
 }
 
 static void act_get(const struct act_dom *dom,
@@ -304,6 +320,9 @@ int cf_check act_adjust_global(const struct scheduler *ops,
     bool put = op->cmd == XEN_SYSCTL_SCHEDOP_putinfo;
     unsigned long flags;
     int rc;
+
+    if ( act->pad )
+        return -EINVAL;
 
     switch ( act->op )
     {

@@ -67,24 +67,31 @@ struct act_private {
     struct act_params params;
 };
 
+/* A class is served before those behind it. */
+enum act_class {
+    ACT_CRITICAL,                 /* its domain's urgency is critical       */
+    ACT_BOOSTED,                  /* for one slice, because of an event     */
+    ACT_FAIR,
+    ACT_CLASSES
+};
+
 struct act_runqueue {
     spinlock_t lock;
     struct list_head elem;        /* act_private.queues; private lock       */
     unsigned int socket;          /* that all its pCPUs are in              */
     unsigned int refs;            /* pCPUs allocated to it; private lock    */
     unsigned int nr_units;        /* units assigned to it                   */
-    unsigned int nr_queued;       /* units in the two trees                 */
-    struct rb_root urgent;        /* by virtual deadline; served first      */
-    struct rb_root fair;          /* by virtual deadline                    */
+    unsigned int nr_queued;       /* units in the trees                     */
+    struct rb_root tree[ACT_CLASSES]; /* each by virtual deadline           */
     struct list_head parked;      /* units without budget                   */
-    cpumask_t cpus;               /* pCPUs that take work from here         */
+    cpumask_t cpus;               /* pCPUs that take work from here; changes
+                                     under the private lock, too            */
     cpumask_t idle;               /* of these, the ones running idle        */
     cpumask_t tickled;            /* of these, the ones told to reschedule  */
 };
 
 struct act_pcpu {
     struct act_runqueue *rq;
-    s_time_t vtime;               /* virtual time the fair class got to     */
 };
 
 struct act_dom {
@@ -121,7 +128,7 @@ struct act_unit {
 
     /* Everything from here on: lock of the unit's run queue. */
     enum act_state state;
-    struct rb_node node;          /* in rq->urgent or rq->fair              */
+    struct rb_node node;          /* in rq->tree[class]                     */
     struct list_head parked_elem; /* in rq->parked                          */
 
     s_time_t vruntime;            /* time it ran, divided by weight         */
@@ -134,13 +141,11 @@ struct act_unit {
     s_time_t burst_avg;           /* mean of the bursts so far              */
     s_time_t wake_time;           /* 0, or: woken, has not run since        */
 
-    bool urgent;                  /* belongs in the urgent tree             */
-    bool boosted;                 /* an event makes it urgent for a slice   */
+    enum act_class class;
     bool yielded;                 /* wants to be put behind others          */
     bool blocked;                 /* gave its pCPU up to wait for an event  */
     bool saving;                  /* pCPU may still hold its context        */
     bool queue_after_save;        /* runnable again before that was done    */
-    bool resync;                  /* its vruntime belongs to another place  */
     bool moved;                   /* queued here after being stolen         */
 
     /* See struct xen_sched_activity_record. */
@@ -194,21 +199,22 @@ void act_charge(struct act_unit *su, s_time_t now);
 void act_enqueue(struct act_unit *su, s_time_t now);
 void act_dequeue(struct act_unit *su);
 void act_tickle(struct act_unit *su, s_time_t now);
+void act_tickle_idle(struct act_private *prv, struct act_runqueue *rq);
 bool act_boost(struct act_unit *su, s_time_t now);
 void act_expire_slice(struct act_unit *su);
-void act_assign(struct act_unit *su, struct act_runqueue *rq, s_time_t now);
-void act_unassign(struct act_unit *su, s_time_t now);
-void act_place(struct act_unit *su, s_time_t now);
+void act_assign(struct act_unit *su, struct act_runqueue *rq);
+void act_unassign(struct act_unit *su);
+void act_place(struct act_unit *su);
+void act_requeue(struct act_unit *su, s_time_t now);
 struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
                           unsigned int cpu, s_time_t now, s_time_t *limit);
-struct act_unit *act_steal(struct act_private *prv, struct act_runqueue *rq,
-                           unsigned int cpu, s_time_t now);
+int act_steal(struct act_private *prv, struct act_runqueue *rq,
+              unsigned int cpu);
 
 /* cap.c */
 void act_cap_init(struct act_dom *dom);
 void act_cap_destroy(struct act_dom *dom);
-void act_cap_start(struct act_dom *dom, s_time_t now);
-void act_cap_stop(struct act_dom *dom);
+void act_cap_set(struct act_dom *dom, unsigned int cap);
 bool act_cap_grab(struct act_unit *su);
 void act_cap_return(struct act_unit *su);
 void act_cap_park(struct act_unit *su);
