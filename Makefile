@@ -50,20 +50,24 @@ STEPS_TEST := \
     'hypervisor (debug)=$(XEN)/xen-debug' \
     'unit tests=unit-tests'
 
+# What "make clean" leaves, because it came over the network.
+KEPT := build/.deps build/xen build/dom0 \
+    $(addprefix $(XEN)/,apt download pristine version)
+
 .PHONY: help deps build demo test clean distclean programs unit-tests
 
 help:
-	@echo 'make demo       on real Xen in QEMU: the same six guests under credit2, and'
-	@echo '                under sched=activity with avmd; report in build/demo'
+	@echo 'make demo       six guests on real Xen in QEMU: under credit2, then'
+	@echo '                sched=activity with avmd; report in build/demo'
 	@echo 'make test       build everything and run every test'
 	@echo 'make build      Xen, xl, libavm, avmd, avm and the images for QEMU'
 	@echo 'make deps       install the Debian packages of packages.txt'
-	@echo 'make clean      remove what was built (downloads and the dom0 root stay)'
+	@echo 'make clean      remove what was built; downloads stay'
 	@echo 'make distclean  remove build/'
 	@echo
-	@echo 'demo and test need nothing before them: on Debian 12, as root or with sudo,'
-	@echo 'they install packages, fetch the Xen source, build and run. JOBS=N: how many'
-	@echo 'compilers at once (2).'
+	@echo 'demo and test need nothing before them: on Debian 12, as root or with'
+	@echo 'sudo, they install packages, fetch the Xen source, build and run.'
+	@echo 'JOBS=N: how many compilers at once (2).'
 
 deps:
 	@mk/preflight
@@ -82,13 +86,14 @@ test:
 	@mk/preflight
 	@mk/steps $(JOBS) $(STEPS_BUILD) $(STEPS_TEST)
 	@tests/run $(UNIT_TESTS:%=--unit %) \
-	    $(foreach name,$(QEMU_TESTS),$(if $(filter $(name),$(QEMU_ALONE)),--alone,--qemu) \
-	    '$(name)=$(QEMU_TEST_$(name))')
+	    $(foreach name,$(filter-out $(QEMU_ALONE),$(QEMU_TESTS)), \
+	        --qemu '$(name)=$(QEMU_TEST_$(name))') \
+	    $(foreach name,$(filter $(QEMU_ALONE),$(QEMU_TESTS)), \
+	        --alone '$(name)=$(QEMU_TEST_$(name))')
 
 clean:
-	$(SUDO) rm -rf $(filter-out build/xen build/dom0 build/.deps,$(wildcard build/* build/.deps)) \
-	    $(filter-out $(addprefix $(XEN)/,apt download pristine version),$(wildcard $(XEN)/* $(XEN)/.[a-z]*)) \
-	    $(DOM0)/overlay.cpio
+	$(SUDO) rm -rf $(filter-out $(KEPT),$(wildcard build/* build/.[a-z]* \
+	    $(XEN)/* $(XEN)/.[a-z]*)) $(DOM0)/overlay.cpio
 
 distclean:
 	$(SUDO) rm -rf build
