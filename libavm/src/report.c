@@ -234,7 +234,7 @@ char *avm_explain(const avm_state *st, const struct avm_uuid *uuid)
 {
     const struct avm_domain *d = avm_domain_by_uuid(st, uuid);
     const struct avm_plan *p = st->last_plan;
-    char buf[AVM_UUID_STR_LEN], *text = NULL;
+    char buf[AVM_UUID_STR_LEN], cap[16] = "none", *text = NULL;
     bool any = false;
     size_t size, i;
     FILE *f;
@@ -261,8 +261,10 @@ char *avm_explain(const avm_state *st, const struct avm_uuid *uuid)
             d->pressure_permille[AVM_RES_CPU] / 10,
             d->pressure_permille[AVM_RES_NET] / 10,
             d->pressure_permille[AVM_RES_DISK] / 10);
-    fprintf(f, "now: weight %u, cap %u%%, urgency %s\n", d->params.weight,
-            d->params.cap_pct, avm_urgency_name(d->params.urgency));
+    if (d->params.cap_pct)
+        snprintf(cap, sizeof(cap), "%u%%", d->params.cap_pct);
+    fprintf(f, "now: weight %u, cap %s, urgency %s\n", d->params.weight, cap,
+            avm_urgency_name(d->params.urgency));
     fprintf(f, "wished:\n");
     for (i = 0; p && i < p->nr; i++) {
         if (!concerns(&p->change[i], d))

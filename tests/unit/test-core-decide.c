@@ -189,6 +189,11 @@ static void interactive_short_of_cpu_wishes_weight(void **state)
     /* With it, its share would be what it wants: 533 of 1000, 512 others. */
     assert_in_range(w->to * 1000 / (w->to + 512), 513, 553);
 
+    /* It computes: that is not what its role is about. */
+    d[2].klass = AVM_CLASS_CPU;
+    assert_null(wish_of(decide(d, m, 3, 1), 2, AVM_KNOB_WEIGHT));
+    d[2].klass = AVM_CLASS_NET;
+
     /* Uses less than its share: no wish, however much it waits. */
     d[2].smooth.cpu_permille = 100;
     d[2].smooth.wait_permille = 500;

@@ -223,9 +223,13 @@ static void decide_weight(const struct avm_domain *d, size_t i,
             return;
     }
 
-    /* Equals share equally: only what ranks above normal asks for more. */
+    /*
+     * Equals share equally: only what ranks above normal asks for more, and
+     * not for computing, which its role is not about.
+     */
     if (d->role == AVM_ROLE_INTERACTIVE || d->role == AVM_ROLE_TIME_CRITICAL) {
-        if (d->klass != AVM_CLASS_IDLE && waits(d) &&
+        if (d->klass != AVM_CLASS_IDLE && d->klass != AVM_CLASS_CPU &&
+            waits(d) &&
             d->smooth.cpu_permille + SHORT_PERMILLE >= fair &&
             (uint64_t)want * 1000 > (uint64_t)fair * (1000 + SHORT_PERMILLE)) {
             to = weight_for(now, want, fair, capacity);
