@@ -7,6 +7,50 @@
 
 #include "tests.h"
 
+/* Who is where, for the reader of a failure. */
+static void describe(void)
+{
+    static const char *const state[] = { "out", "queued", "parked" };
+    const struct domain *d;
+    const struct vcpu *v;
+    unsigned int cpu;
+
+    for_each_online_cpu ( cpu )
+    {
+        const struct sched_resource *sr = get_sched_res(cpu);
+        const struct sched_unit *curr = sr->curr;
+
+        fprintf(stderr, "  CPU %u pool %d: ", cpu,
+                sr->cpupool ? (int)sr->cpupool->cpupool_id : -1);
+        if ( is_idle_unit(curr) )
+            fprintf(stderr, "idle%s\n", sim_has_tasklet(cpu) ? ", tasklet"
+                                                             : "");
+        else
+            fprintf(stderr, "d%dv%u\n", curr->domain->domain_id,
+                    curr->unit_id);
+    }
+    for_each_domain ( d )
+    {
+        fprintf(stderr, "  d%d pool %u paused %d\n", d->domain_id,
+                d->cpupool->cpupool_id, atomic_read(&d->pause_count));
+        if ( d->cpupool->sched->sched_id != ACTIVITY )
+            continue;
+        for_each_vcpu ( d, v )
+        {
+            const struct act_unit *su = act_unit(v->sched_unit);
+
+            fprintf(stderr, "    v%d CPU %u hard %#lx flags %#lx %s%s%s%s%s "
+                    "v=%"PRId64" d=%+"PRId64" budget=%"PRId64"\n", v->vcpu_id,
+                    v->processor, v->sched_unit->cpu_hard_affinity->bits,
+                    v->pause_flags, state[su->state],
+                    su->class != ACT_FAIR ? " early" : "", su->saving ? " saving" : "",
+                    su->queue_after_save ? " again" : "",
+                    v->is_running ? " running" : "", su->vruntime,
+                    su->vdeadline - su->vruntime, su->budget);
+        }
+    }
+}
+
 static void __attribute__((noreturn, format(printf, 2, 3)))
 violated(const struct act_unit *su, const char *fmt, ...)
 {
@@ -21,17 +65,19 @@ violated(const struct act_unit *su, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text + len, sizeof(text) - len, fmt, args);
     va_end(args);
+    fflush(stdout);
+    describe();
     sim_bug(__FILE__, __LINE__, text);
 }
 
 static unsigned int check_tree(const struct act_runqueue *rq,
-                               const struct rb_root *root, bool urgent)
+                               enum act_class class)
 {
     const struct act_unit *last = NULL;
     struct rb_node *node;
     unsigned int nr = 0;
 
-    for ( node = rb_first(root); node; node = rb_next(node) )
+    for ( node = rb_first(&rq->tree[class]); node; node = rb_next(node) )
     {
         const struct act_unit *su = rb_entry(node, struct act_unit, node);
 
@@ -39,7 +85,7 @@ static unsigned int check_tree(const struct act_runqueue *rq,
             violated(su, "in a tree, but its state is %d", su->state);
         if ( su->rq != rq )
             violated(su, "in the tree of a queue that is not its own");
-        if ( su->urgent != urgent )
+        if ( su->class != class )
             violated(su, "in the wrong tree");
         if ( su->saving || su->unit->is_running )
             violated(su, "queued while its context is not saved");
@@ -58,10 +104,11 @@ static void check_queue(const struct act_private *prv,
                         const struct act_runqueue *rq)
 {
     const struct act_unit *su;
-    unsigned int cpu;
+    unsigned int cpu, class, nr = 0;
 
-    if ( check_tree(rq, &rq->urgent, true) +
-         check_tree(rq, &rq->fair, false) != rq->nr_queued )
+    for ( class = 0; class < ACT_CLASSES; class++ )
+        nr += check_tree(rq, class);
+    if ( nr != rq->nr_queued )
         violated(NULL, "nr_queued is wrong");
 
     list_for_each_entry ( su, &rq->parked, parked_elem )
@@ -120,16 +167,12 @@ static void check_unit(const struct act_unit *su)
 static void check_conserving(const struct act_private *prv)
 {
     const struct act_runqueue *rq;
-    const struct rb_root *roots[2];
     struct rb_node *node;
     unsigned int i, cpu;
 
     list_for_each_entry ( rq, &prv->queues, elem )
-    {
-        roots[0] = &rq->urgent;
-        roots[1] = &rq->fair;
-        for ( i = 0; i < 2; i++ )
-            for ( node = rb_first(roots[i]); node; node = rb_next(node) )
+        for ( i = 0; i < ACT_CLASSES; i++ )
+            for ( node = rb_first(&rq->tree[i]); node; node = rb_next(node) )
             {
                 const struct act_unit *su = rb_entry(node, struct act_unit,
                                                      node);
@@ -143,7 +186,6 @@ static void check_conserving(const struct act_private *prv)
                         violated(su, "waits, and CPU %u, which it may use, "
                                  "idles", cpu);
             }
-    }
 }
 
 void check_activity(void)

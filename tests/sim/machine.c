@@ -36,6 +36,9 @@ static s_time_t softirq_at[NR_CPUS], saved_at[NR_CPUS];
 static struct vcpu *saving[NR_CPUS];
 static bool tasklet[NR_CPUS];
 
+#define say(fmt, args...) \
+    do { if ( sim.verbose ) printf(fmt, ## args); } while ( 0 )
+
 /* ---- the idle scheduler of free pCPUs ----------------------------------- */
 
 static void idle_schedule(const struct scheduler *ops, struct sched_unit *prev,
@@ -177,6 +180,8 @@ void vcpu_wake(struct vcpu *v)
     unsigned long flags;
     spinlock_t *lock = unit_schedule_lock_irqsave(unit, &flags);
 
+    say("  t=%"PRId64" wake d%dv%d on CPU %u\n", sim.now_ns,
+        v->domain->domain_id, v->vcpu_id, v->processor);
     if ( vcpu_runnable(v) )
     {
         if ( v->runstate.state >= RUNSTATE_blocked )
@@ -324,9 +329,16 @@ static void schedule(unsigned int cpu)
     struct vcpu *vprev = sim_current[cpu], *vnext;
     struct sched_unit *prev = vprev->sched_unit, *next;
     struct sched_resource *sr = get_sched_res(cpu);
+    static s_time_t instant;
+    static unsigned int times;
     spinlock_t *lock;
     s_time_t now;
 
+    if ( sim.now_ns != instant )
+        times = 0;
+    instant = sim.now_ns;
+    if ( ++times == 10000 )
+        sim_bug(__FILE__, __LINE__, "pCPUs tell each other to schedule for ever");
     ASSERT(saved_at[cpu] < 0);
     softirq_at[cpu] = -1;
     sim_enter(cpu);
@@ -376,8 +388,14 @@ static void schedule(unsigned int cpu)
     pcpu_schedule_unlock_irq(lock, cpu);
 
     if ( prev == next )
+    {
+        say("  t=%"PRId64" CPU %u goes on\n", sim.now_ns, cpu);
         return;
+    }
 
+    say("  t=%"PRId64" CPU %u: d%dv%d -> d%dv%d\n", sim.now_ns, cpu,
+        vprev->domain->domain_id, vprev->vcpu_id, vnext->domain->domain_id,
+        vnext->vcpu_id);
     sim.switches++;
     sim_current[cpu] = vnext;
     saving[cpu] = vprev;

@@ -6,6 +6,8 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "tests.h"
 
@@ -70,14 +72,14 @@ static void some_cpumask(cpumask_t *m)
 static void do_create(void)
 {
     unsigned int domid = 1 + sim_below(DOMAINS), i;
+    unsigned int pool = two_pools && sim_chance(300);
     struct domain *d;
 
-    if ( sim_domain(domid) )
+    if ( sim_domain(domid) || cpumask_empty(sim_pool[pool]->cpu_valid) )
         return;
     if ( sim_chance(100) )
         sim.alloc_fail_in = 1 + sim_below(12);
-    d = sim_domain_create(domid, two_pools && sim_chance(300),
-                          1 + sim_below(4));
+    d = sim_domain_create(domid, pool, 1 + sim_below(4));
     sim.alloc_fail_in = 0;
     if ( d )
         for ( i = 0; i < d->max_vcpus; i++ )
@@ -381,10 +383,25 @@ static void random_runs(unsigned int trouble)
 {
     unsigned int i;
 
-    for ( i = 0; i < nr_seeds; i++ )
-        random_run(first_seed + i, trouble);
     printf("#   seeds %"PRIu64" to %"PRIu64", %u steps each\n", first_seed,
            first_seed + nr_seeds - 1, STEPS);
+    for ( i = 0; i < nr_seeds; i++ )
+    {
+        int status = 1;
+        pid_t pid;
+
+        fflush(stdout);
+        pid = fork();
+        if ( !pid )
+        {
+            alarm(30);      /* an endless loop */
+            random_run(first_seed + i, trouble);
+            exit(0);
+        }
+        if ( pid < 0 || waitpid(pid, &status, 0) < 0 )
+            status = 1;
+        expect(!status, "seed %"PRIu64" ends well", first_seed + i);
+    }
 }
 
 static void random_calm(void) { random_runs(CALM); }
