@@ -87,8 +87,9 @@ static void json_change(struct avm_json *j, const struct avm_change *c)
     json_uuid(j, "uuid", &c->uuid);
     avm_json_uint(j, "domid", c->domid);
     avm_json_str(j, "knob", avm_knob_name(c->knob));
-    avm_json_uint(j, "before", c->before);
-    avm_json_uint(j, "after", c->after);
+    /* Signed, so that "any pCPU" (all bits) fits into every reader: -1. */
+    avm_json_int(j, "before", (int64_t)c->before);
+    avm_json_int(j, "after", (int64_t)c->after);
     avm_json_uint(j, "lease_ms", c->lease_ms);
     avm_json_uint(j, "gain_permille", c->gain_permille);
     avm_json_str(j, "state", avm_change_state_name(c->state));
