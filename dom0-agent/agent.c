@@ -8,6 +8,7 @@
 
 #include "agent.h"
 #include "log.h"
+#include "request.h"
 
 static uint64_t clock_ns(clockid_t clock)
 {
@@ -197,22 +198,36 @@ static const char *change_name(const struct avm_change *c)
     return c->untrusted_name[0] ? c->untrusted_name : "domain without a name";
 }
 
+/* "web (3): weight 256 -> 320" */
+static const char *change_str(const struct avm_change *c, char *buf,
+                              size_t size)
+{
+    char before[KNOB_STR_LEN], after[KNOB_STR_LEN];
+
+    snprintf(buf, size, "%s (%" PRIu32 "): %s %s -> %s", change_name(c),
+             c->domid, avm_knob_name(c->knob),
+             knob_str((int)c->knob, c->before, before),
+             knob_str((int)c->knob, c->after, after));
+    return buf;
+}
+
+#define CHANGE_STR_LEN (AVM_NAME_LEN + 2 * KNOB_STR_LEN + 64)
+
 int agent_change(struct agent *a, struct avm_change *c, const char *actor,
                  char *err, size_t err_size)
 {
+    char text[CHANGE_STR_LEN];
     bool own = !strcmp(actor, "avmd");
     enum avm_change_state was = c->state;
     int rc;
 
     rc = make_change(a, c, actor, "verified", err, err_size);
     if (!rc)
-        log_line(LOG_INFO, "%s (%" PRIu32 "): %s %" PRIu64 " -> %" PRIu64
-                 ": %s", change_name(c), c->domid, avm_knob_name(c->knob),
-                 c->before, c->after, c->reason);
+        log_line(LOG_INFO, "%s: %s", change_str(c, text, sizeof(text)),
+                 c->reason);
     else if (c->state == AVM_CHANGE_FAILED)
-        log_line(LOG_WARN, "%s (%" PRIu32 "): %s %" PRIu64 " -> %" PRIu64
-                 " failed: %s", change_name(c), c->domid,
-                 avm_knob_name(c->knob), c->before, c->after, err);
+        log_line(LOG_WARN, "%s failed: %s",
+                 change_str(c, text, sizeof(text)), err);
     /* Without a journal it was not even tried: no cool-down, no budget. */
     if (own && c->state != was)
         avm_applied(a->st, c, agent_now_ms(), !rc);
@@ -223,6 +238,7 @@ int agent_revert(struct agent *a, const struct avm_uuid *uuid,
                  bool only_urgency, const char *why, char *err,
                  size_t err_size)
 {
+    char text[CHANGE_STR_LEN];
     struct avm_change *list;
     size_t i, nr;
     int done = 0, failed = 0;
@@ -252,14 +268,12 @@ int agent_revert(struct agent *a, const struct avm_uuid *uuid,
         }
         if (!ok) {
             failed++;
-            log_line(LOG_WARN, "%s (%" PRIu32 "): %s not given back: %s",
-                     change_name(c), c->domid, avm_knob_name(c->knob), err);
+            log_line(LOG_WARN, "%s failed: %s",
+                     change_str(c, text, sizeof(text)), err);
             continue;
         }
         done++;
-        log_line(LOG_INFO, "%s (%" PRIu32 "): %s %" PRIu64 " -> %" PRIu64
-                 ": %s", change_name(c), c->domid, avm_knob_name(c->knob),
-                 c->before, c->after, why);
+        log_line(LOG_INFO, "%s: %s", change_str(c, text, sizeof(text)), why);
         avm_applied(a->st, c, agent_now_ms(), true);
         if (a->db && db_change_undone(a->db, &c->uuid, c->domid, c->knob))
             journal_trouble(a);
@@ -511,6 +525,7 @@ static bool is_admins_own(struct agent *a, const struct avm_change *c)
 static void note_foreign(struct agent *a)
 {
     const struct avm_change *c;
+    char text[CHANGE_STR_LEN];
     struct db_change row;
     size_t i, nr;
 
@@ -518,10 +533,8 @@ static void note_foreign(struct agent *a)
     for (i = 0; i < nr; i++) {
         if (is_admins_own(a, &c[i]))
             continue;
-        log_line(LOG_WARN, "%s (%" PRIu32 "): someone else set %s from %"
-                 PRIu64 " to %" PRIu64 ": adopted, left alone for a while",
-                 change_name(&c[i]), c[i].domid, avm_knob_name(c[i].knob),
-                 c[i].before, c[i].after);
+        log_line(LOG_WARN, "%s: %s", change_str(&c[i], text, sizeof(text)),
+                 c[i].reason);
         fill_row(&row, &c[i], "foreign", "verified");
         if (a->db && db_change_begin(a->db, &row))
             journal_trouble(a);
@@ -530,8 +543,8 @@ static void note_foreign(struct agent *a)
 
 static void decide(struct agent *a, uint64_t now_ms)
 {
+    char err[256], text[CHANGE_STR_LEN];
     struct avm_plan *plan;
-    char err[256];
     size_t i;
 
     load_needs(a);
@@ -543,9 +556,8 @@ static void decide(struct agent *a, uint64_t now_ms)
         struct avm_change *c = &plan->change[i];
         const struct avm_domain *d = avm_domain_by_uuid(a->st, &c->uuid);
 
-        log_line(LOG_DEBUG, "plan: %s (%" PRIu32 "): %s %" PRIu64 " -> %"
-                 PRIu64 ": %s: %s%s%s", change_name(c), c->domid,
-                 avm_knob_name(c->knob), c->before, c->after,
+        log_line(LOG_DEBUG, "plan: %s: %s: %s%s%s",
+                 change_str(c, text, sizeof(text)),
                  avm_change_state_name(c->state), c->reason,
                  c->why_not[0] ? "; " : "", c->why_not);
         if (c->state != AVM_CHANGE_READY || !d ||

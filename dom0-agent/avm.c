@@ -241,19 +241,6 @@ int64_t cli_int(const struct avm_json_value *v, const char *key)
     return avm_json_get_int(avm_json_get(v, key), 0);
 }
 
-const char *cli_knob_value(const char *knob, int64_t value, char *buf,
-                           size_t size)
-{
-    if (!strcmp(knob, "affinity"))
-        return cpus_str((uint64_t)value, buf, size);
-    if (!strcmp(knob, "urgency") && value >= 0 && value < AVM_NR_URGENCIES)
-        return avm_urgency_name((enum avm_urgency)value);
-    if (!strcmp(knob, "cap") && !value)
-        return "none";
-    snprintf(buf, size, "%lld", (long long)value);
-    return buf;
-}
-
 static const struct cmd *find_cmd(const char *name)
 {
     size_t i;

@@ -69,8 +69,4 @@ cli_print_fn cli_print_needs, cli_print_hold;
 const char *cli_str(const struct avm_json_value *v, const char *key);
 int64_t cli_int(const struct avm_json_value *v, const char *key);
 
-/* A value of a knob for people: "critical", "0-3", "any", "none". */
-const char *cli_knob_value(const char *knob, int64_t value, char *buf,
-                           size_t size);
-
 #endif

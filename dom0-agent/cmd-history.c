@@ -9,7 +9,8 @@
 static void print_change(const struct avm_json_value *c)
 {
     const char *knob = cli_str(c, "knob");
-    char when[32], before[256], after[256];
+    int k = avm_knob_parse(knob);
+    char when[32], before[KNOB_STR_LEN], after[KNOB_STR_LEN];
     time_t ts = (time_t)(cli_int(c, "ts_ns") / 1000000000);
     struct tm tm;
 
@@ -19,8 +20,8 @@ static void print_change(const struct avm_json_value *c)
     printf("%5" PRId64 " %-19s %-20s %5" PRId64 " %-8s %11s %11s %-7s %-8s"
            " %s\n", cli_int(c, "id"), when, cli_str(c, "domain"),
            cli_int(c, "domid"), knob,
-           cli_knob_value(knob, cli_int(c, "before"), before, sizeof(before)),
-           cli_knob_value(knob, cli_int(c, "after"), after, sizeof(after)),
+           knob_str(k, (uint64_t)cli_int(c, "before"), before),
+           knob_str(k, (uint64_t)cli_int(c, "after"), after),
            cli_str(c, "actor"), cli_str(c, "state"), cli_str(c, "reason"));
 }
 

@@ -26,13 +26,13 @@ static bool is_wanted(const struct avm_json_value *d, int nr, char **words,
 
 static void print_domain(const struct avm_json_value *d)
 {
-    char cap[24];
+    char cap[KNOB_STR_LEN];
 
     printf("%-20s %5" PRId64 " %-13s %3" PRId64 "%% %6" PRId64 " %5s %-11s"
            " %5" PRId64 " %5" PRId64 " %8" PRId64 " %8" PRId64 " %-7s %s\n",
            cli_str(d, "name"), cli_int(d, "domid"), cli_str(d, "class"),
            cli_int(d, "confidence_permille") / 10, cli_int(d, "weight"),
-           cli_knob_value("cap", cli_int(d, "cap_pct"), cap, sizeof(cap)),
+           knob_str(AVM_KNOB_CAP, (uint64_t)cli_int(d, "cap_pct"), cap),
            cli_str(d, "urgency"), cli_int(d, "cpu_permille") / 10,
            cli_int(d, "wait_permille") / 10, cli_int(d, "net_bps") / 1024,
            cli_int(d, "disk_bps") / 1024, cli_str(d, "mode"),

@@ -7,7 +7,7 @@
 void cli_print_needs(const struct avm_json_value *answer)
 {
     const struct avm_json_value *needs = avm_json_get(answer, "needs"), *n;
-    char cap[24], range[48];
+    char cap[KNOB_STR_LEN], range[48];
     int64_t min, max;
     size_t i;
 
@@ -28,7 +28,7 @@ void cli_print_needs(const struct avm_json_value *answer)
         min = avm_json_get_int(avm_json_get(n, "cap_pct"), -1);
         printf("%-20s %-36s %-13s %-11s %5s %s\n", cli_str(n, "name"),
                cli_str(n, "uuid"), cli_str(n, "role"), range, min < 0 ? "-" :
-               cli_knob_value("cap", min, cap, sizeof(cap)),
+               knob_str(AVM_KNOB_CAP, (uint64_t)min, cap),
                avm_json_get_str(avm_json_get(n, "cpus"), "-"));
     }
 }

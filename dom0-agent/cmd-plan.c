@@ -9,12 +9,13 @@
 static void print_change(const struct avm_json_value *c)
 {
     const char *knob = cli_str(c, "knob");
-    char before[256], after[256];
+    int k = avm_knob_parse(knob);
+    char before[KNOB_STR_LEN], after[KNOB_STR_LEN];
 
     printf("%-20s %5" PRId64 " %-8s %11s %11s %4" PRId64 "%% %-8s %s%s%s\n",
            cli_str(c, "domain"), cli_int(c, "domid"), knob,
-           cli_knob_value(knob, cli_int(c, "before"), before, sizeof(before)),
-           cli_knob_value(knob, cli_int(c, "after"), after, sizeof(after)),
+           knob_str(k, (uint64_t)cli_int(c, "before"), before),
+           knob_str(k, (uint64_t)cli_int(c, "after"), after),
            cli_int(c, "gain_permille") / 10, cli_str(c, "state"),
            cli_str(c, "reason"), cli_str(c, "why_not")[0] ? "; " : "",
            cli_str(c, "why_not"));

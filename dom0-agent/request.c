@@ -167,3 +167,15 @@ const char *cpus_str(uint64_t cpus, char *buf, size_t size)
     }
     return buf;
 }
+
+const char *knob_str(int knob, uint64_t value, char *buf)
+{
+    if (knob == AVM_KNOB_AFFINITY)
+        return cpus_str(value, buf, KNOB_STR_LEN);
+    if (knob == AVM_KNOB_URGENCY && value < AVM_NR_URGENCIES)
+        return avm_urgency_name((enum avm_urgency)value);
+    if (knob == AVM_KNOB_CAP && !value)
+        return "none";
+    snprintf(buf, KNOB_STR_LEN, "%llu", (unsigned long long)value);
+    return buf;
+}

@@ -50,4 +50,8 @@ char *answer_error(int exit_code, const char *fmt, ...)
 int cpus_parse(const char *text, uint64_t *cpus);
 const char *cpus_str(uint64_t cpus, char *buf, size_t size);
 
+/* A value of a knob for people: "critical", "0-3", "any", "none", "256". */
+#define KNOB_STR_LEN 192 /* every second pCPU */
+const char *knob_str(int knob, uint64_t value, char *buf);
+
 #endif

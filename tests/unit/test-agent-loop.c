@@ -87,18 +87,33 @@ int __wrap_avm_sample_read(avm_handle *h, struct avm_sample **out)
     return 0;
 }
 
-static uint32_t *knob(uint32_t domid, enum avm_knob k)
+static struct avm_params *params_of(uint32_t domid)
 {
-    struct avm_params *p;
     size_t i;
 
-    for (i = 0; i < xen.nr; i++) {
-        p = &xen.dom[i].params;
+    for (i = 0; i < xen.nr; i++)
         if (xen.dom[i].domid == domid)
-            return k == AVM_KNOB_WEIGHT ? &p->weight :
-                   k == AVM_KNOB_CAP ? &p->cap_pct : &p->urgency;
-    }
+            return &xen.dom[i].params;
     return NULL;
+}
+
+static uint64_t value_of(const struct avm_params *p, enum avm_knob knob)
+{
+    return knob == AVM_KNOB_WEIGHT ? p->weight :
+           knob == AVM_KNOB_CAP ? p->cap_pct :
+           knob == AVM_KNOB_URGENCY ? p->urgency : p->affinity;
+}
+
+static void set_value(struct avm_params *p, enum avm_knob knob, uint64_t value)
+{
+    if (knob == AVM_KNOB_WEIGHT)
+        p->weight = (uint32_t)value;
+    else if (knob == AVM_KNOB_CAP)
+        p->cap_pct = (uint32_t)value;
+    else if (knob == AVM_KNOB_URGENCY)
+        p->urgency = (uint32_t)value;
+    else
+        p->affinity = value;
 }
 
 static int count_row(const struct db_change *c, void *arg)
@@ -112,7 +127,7 @@ static int count_row(const struct db_change *c, void *arg)
 int __wrap_avm_apply(avm_handle *h, const struct avm_change *c)
 {
     struct db_change_filter pending = { .state = "pending" };
-    uint32_t *value = knob(c->domid, c->knob);
+    struct avm_params *p = params_of(c->domid);
     char msg[512];
     struct db *db;
     int nr = 0;
@@ -126,12 +141,12 @@ int __wrap_avm_apply(avm_handle *h, const struct avm_change *c)
         db_close(db);
     }
     xen.applies++;
-    if (!value) {
+    if (!p) {
         errno = ESRCH;
         return -1;
     }
     if (!xen.forgets)
-        *value = (uint32_t)c->after;
+        set_value(p, c->knob, c->after);
     if (xen.dead_on_apply)
         raise(SIGKILL);
     return 0;
@@ -141,7 +156,7 @@ int __wrap_avm_verify(avm_handle *h, const struct avm_change *c,
                       uint64_t *actual)
 {
     (void)h;
-    *actual = *knob(c->domid, c->knob);
+    *actual = value_of(params_of(c->domid), c->knob);
     return *actual != c->after;
 }
 
@@ -374,6 +389,31 @@ static void test_domain_mode(void **state)
     ask_ok("{\"op\":\"mode\",\"domain\":\"2\",\"mode\":\"inherit\"}");
     tick(2);
     assert_int_equal(xen.applies, 1);
+}
+
+/* "any pCPU" is all bits of 64, more than JSON readers like. */
+static void test_affinity(void **state)
+{
+    struct avm_json_value *v;
+
+    (void)state;
+    start(AVM_MODE_OBSERVE);
+    ask_ok("{\"op\":\"need-set\",\"domain\":\"hog\",\"cpus\":\"1\"}");
+    tick(3);
+    v = ask("{\"op\":\"plan\"}");
+    assert_int_equal(avm_json_size(avm_json_get(v, "changes")), 1);
+    assert_int_equal(num(avm_json_at(avm_json_get(v, "changes"), 0),
+                         "before"), -1);
+    avm_json_free(v);
+    agent.mode = AVM_MODE_AUTO;
+    tick(2);
+    v = ask("{\"op\":\"history\"}");
+    assert_int_equal(num(avm_json_at(avm_json_get(v, "changes"), 0),
+                         "before"), -1);
+    assert_int_equal(num(avm_json_at(avm_json_get(v, "changes"), 0),
+                         "after"), 2);
+    avm_json_free(v);
+    assert_true(xen.dom[2].params.affinity == 2);
 }
 
 static void test_hold(void **state)
@@ -724,6 +764,7 @@ int main(void)
         TEST(test_auto),
         TEST(test_observe_and_advise),
         TEST(test_domain_mode),
+        TEST(test_affinity),
         TEST(test_hold),
         TEST(test_failed_change),
         TEST(test_domain_gone),
