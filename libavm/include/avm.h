@@ -505,7 +505,10 @@ int avm_unpublish(avm_handle *h, uint32_t domid);
 /* {"version":1,"ts_ns":N,"mode":S,"scheduler":S,"domains":[...]}: avm list  */
 char *avm_json_domains(const avm_state *st, uint64_t realtime_ns,
                        enum avm_mode host_mode);
-/* {"version":1,"mono_ms":N,"changes":[...],"grants":[...]}: avm plan        */
+/*
+ * {"version":1,"mono_ms":N,"changes":[...],"grants":[...]}: avm plan. "before"
+ * and "after" are signed: an affinity to any pCPU is -1.
+ */
 char *avm_json_plan(const struct avm_plan *plan);
 /* {"version":1,"domain":{...},"window":{...},"changes":[...],"text":S}      */
 char *avm_json_explain(const avm_state *st, const struct avm_uuid *uuid);

@@ -167,17 +167,27 @@ static bool concerns(const struct avm_change *c, const struct avm_domain *d)
     return c->domid == d->domid && avm_uuid_equal(&c->uuid, &d->uuid);
 }
 
+static void text_value(enum avm_knob knob, uint64_t value, char *buf,
+                       size_t len)
+{
+    if (knob == AVM_KNOB_URGENCY)
+        snprintf(buf, len, "%s", avm_urgency_name(value));
+    else if (knob == AVM_KNOB_AFFINITY && value == UINT64_MAX)
+        snprintf(buf, len, "any");
+    else if (knob == AVM_KNOB_AFFINITY)
+        snprintf(buf, len, "%#" PRIx64, value);
+    else if (knob == AVM_KNOB_CAP && !value)
+        snprintf(buf, len, "none");
+    else
+        snprintf(buf, len, "%" PRIu64, value);
+}
+
 static void text_change(FILE *f, const struct avm_change *c)
 {
     char before[32], after[32];
 
-    if (c->knob == AVM_KNOB_URGENCY) {
-        snprintf(before, sizeof(before), "%s", avm_urgency_name(c->before));
-        snprintf(after, sizeof(after), "%s", avm_urgency_name(c->after));
-    } else {
-        snprintf(before, sizeof(before), "%" PRIu64, c->before);
-        snprintf(after, sizeof(after), "%" PRIu64, c->after);
-    }
+    text_value(c->knob, c->before, before, sizeof(before));
+    text_value(c->knob, c->after, after, sizeof(after));
     fprintf(f, "  %s %s -> %s: %s\n", avm_knob_name(c->knob), before, after,
             avm_change_state_name(c->state));
     fprintf(f, "    because: %s (expected gain %u.%u%%)\n", c->reason,
