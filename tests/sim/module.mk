@@ -22,7 +22,7 @@ UNIT_TESTS += $(SIM_OUT)/test-sched
 SIM_STUBS := $(SIM_OUT)/include/.stamp
 
 $(SIM_STUBS): tests/sim/stubs $(SIM_ACTIVITY) $(wildcard sched_activity/*.h) \
-    $(wildcard build/xen/hypervisor.inputs)
+    build/xen/hypervisor.inputs
 	tests/sim/stubs $(SIM_XEN) $(@D) $(SIM_ACTIVITY) \
 	    $(wildcard sched_activity/*.h) $(SIM_XEN)/lib/rbtree.c \
 	    $(SIM_OTHERS:%=$(SIM_XEN)/common/sched/%.c)

@@ -27,6 +27,7 @@ struct sim_work {
     s_time_t run_ns;        /* time on a CPU, by the machine's own count    */
     s_time_t ready_ns;      /* woken and not run yet since; -1: no          */
     s_time_t wait_max_ns;   /* longest wait of a wake-up for a CPU          */
+    s_time_t beside_idle_ns;/* 0, or: waits beside an idle CPU since        */
     uint64_t waits;
     uint64_t bursts;        /* bursts completed                             */
     uint64_t blocks;

@@ -13,7 +13,7 @@
 
 bool tests_verbose;
 uint64_t first_seed = 1;
-unsigned int nr_seeds = 60;
+unsigned int nr_seeds = 15;
 
 static bool failed;
 
