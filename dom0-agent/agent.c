@@ -258,10 +258,9 @@ int agent_revert(struct agent *a, const struct avm_uuid *uuid,
         if (only_urgency && c->knob != AVM_KNOB_URGENCY)
             continue;
         snprintf(c->reason, sizeof(c->reason), "%s", why);
-        if (a->db) {
-            ok = !make_change(a, c, "avmd", "undone", err, err_size);
-        } else {
-            /* Giving back is right even if it cannot be written down. */
+        ok = !make_change(a, c, "avmd", "undone", err, err_size);
+        if (!ok && c->state == AVM_CHANGE_READY) {
+            /* No journal. To give back is right even so. */
             ok = !avm_apply(a->h, c);
             if (!ok)
                 snprintf(err, err_size, "%s", strerror(errno));

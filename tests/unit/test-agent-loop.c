@@ -37,6 +37,7 @@ static struct {
     struct avm_domain_sample dom[NR_DOMS];
     size_t nr;
     int applies, publishes, fail_errno;
+    bool no_journal;            /* is what is to be seen */
     bool forgets;               /* takes a write and does nothing */
     bool dead_on_apply;         /* avmd dies here */
     enum avm_class published[NR_DOMS];
@@ -133,7 +134,7 @@ int __wrap_avm_apply(avm_handle *h, const struct avm_change *c)
     int nr = 0;
 
     (void)h;
-    if (strcmp(c->reason, "lease renewed")) {
+    if (strcmp(c->reason, "lease renewed") && !xen.no_journal) {
         db = db_open(dir, 0, msg, sizeof(msg));
         assert_non_null(db);
         db_change_each(db, &pending, count_row, &nr);
@@ -606,6 +607,22 @@ static void test_no_journal(void **state)
     assert_int_equal(xen.applies, 1);
 }
 
+/* What is lent is given back, even if that cannot be written down. */
+static void test_stop_without_journal(void **state)
+{
+    (void)state;
+    start(AVM_MODE_AUTO);
+    ask_ok("{\"op\":\"need-set\",\"domain\":\"idler\","
+           "\"role\":\"time-critical\"}");
+    tick(3);
+    assert_int_equal(xen.dom[1].params.urgency, AVM_URGENCY_CRITICAL);
+    db_close(agent.db);
+    agent.db = NULL;
+    xen.no_journal = true;
+    agent_stop(&agent);
+    assert_int_equal(xen.dom[1].params.urgency, AVM_URGENCY_NORMAL);
+}
+
 static void test_host_unreadable(void **state)
 {
     (void)state;
@@ -775,6 +792,7 @@ int main(void)
         TEST(test_killed_after_change),
         TEST(test_killed_before_change),
         TEST(test_no_journal),
+        TEST(test_stop_without_journal),
         TEST(test_host_unreadable),
         TEST(test_publish_is_slow),
         TEST(test_shapes),

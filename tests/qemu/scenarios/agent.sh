@@ -209,6 +209,7 @@ test_database() {
     check "the new one works" avm need-set beat --role=time-critical
     wait_for 20 "the urgency" is beat Urgency critical
     stop_avmd
+    check "on the way out urgency is dropped" is beat Urgency normal
 
     mkdir -p /tmp/tiny
     mount -t tmpfs -o size=128k tiny /tmp/tiny
