@@ -508,6 +508,47 @@ static void act_set_idle(struct act_private *prv, struct act_runqueue *rq,
     }
 }
 
+/*
+ * What to run on @cpu. In *limit, how long to run it; or, if there is nothing, in
+ * how long to ask again (-1: when told to).
+ */
+static struct act_unit *act_choose(struct act_private *prv,
+                                   struct act_runqueue *rq,
+                                   const struct cpupool *pool,
+                                   struct act_unit *prev, unsigned int cpu,
+                                   s_time_t now, s_time_t *limit)
+{
+    /* Another queue's unit made somebody tell us, but we may not get to it. */
+    bool told = cpumask_test_cpu(cpu, &rq->idle) &&
+                !cpumask_test_cpu(cpu, &prv->idle);
+    struct act_unit *next = act_pick(rq, prev, cpu, now, limit);
+    int rc;
+
+    if ( next )
+    {
+        if ( told )
+            act_pass_word(prv, cpu);
+        return next;
+    }
+
+    *limit = -1;
+
+    /* On its way in, before the pool knows it, or on its way out. */
+    if ( !cpumask_test_cpu(cpu, pool->res_valid) )
+    {
+        *limit = ACT_CPU_JOINS;
+        return NULL;
+    }
+
+    rc = act_steal(prv, rq, cpu);
+    if ( rc > 0 )
+        next = act_pick(rq, prev, cpu, now, limit);
+    else if ( rc < 0 )
+        *limit = ACT_TIMER_MIN;
+
+    return next;
+}
+
 /* @prev leaves its pCPU. */
 static void act_stop(struct act_unit *prev)
 {
@@ -558,20 +599,13 @@ static void cf_check act_schedule(const struct scheduler *ops,
     act_charge(prev, now);
 
     if ( !tasklet_work_scheduled )
-    {
-        next = act_pick(rq, prev, cpu, now, &limit);
-        if ( !next )
-        {
-            int rc = act_steal(prv, rq, cpu);
-
-            if ( rc > 0 )
-                next = act_pick(rq, prev, cpu, now, &limit);
-            else if ( rc < 0 )
-                limit = ACT_TIMER_MIN;
-        }
-    }
+        next = act_choose(prv, rq, ops->cpupool, prev, cpu, now, &limit);
 
     act_set_idle(prv, rq, cpu, !next && !tasklet_work_scheduled);
+
+    /* Somebody may have counted on this pCPU. */
+    if ( tasklet_work_scheduled )
+        act_tickle_idle(prv, rq);
 
     if ( !next )
         next = act_unit(sched_idle_unit(cpu));

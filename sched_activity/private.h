@@ -45,6 +45,12 @@
 /* A cap is kept over each period of this length, the one of credit2. */
 #define ACT_CAP_PERIOD MILLISECS(10)
 
+/*
+ * The core asks a new pCPU to schedule before it lets units use it. This is how
+ * long such a pCPU waits before it looks again.
+ */
+#define ACT_CPU_JOINS MILLISECS(1)
+
 /* Below this a timer costs more than what it limits. */
 #define ACT_TIMER_MIN MICROSECS(20)
 
@@ -200,6 +206,7 @@ void act_enqueue(struct act_unit *su, s_time_t now);
 void act_dequeue(struct act_unit *su);
 void act_tickle(struct act_unit *su, s_time_t now);
 void act_tickle_idle(struct act_private *prv, struct act_runqueue *rq);
+void act_pass_word(struct act_private *prv, unsigned int cpu);
 bool act_boost(struct act_unit *su, s_time_t now);
 void act_expire_slice(struct act_unit *su);
 void act_assign(struct act_unit *su, struct act_runqueue *rq);

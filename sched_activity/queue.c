@@ -390,8 +390,9 @@ static bool act_tell_idle(const struct act_unit *su)
 }
 
 /*
- * A pCPU took a unit. It may have been told of another one, which is to have an
- * idle pCPU all the same. One at a time: each pCPU that takes one comes by here.
+ * A pCPU took a unit, or has a tasklet to run. It may have been told of another
+ * unit, which is to have an idle pCPU all the same. One at a time: each pCPU that
+ * takes one comes by here.
  */
 void act_tickle_idle(struct act_private *prv, struct act_runqueue *rq)
 {
@@ -408,6 +409,19 @@ void act_tickle_idle(struct act_private *prv, struct act_runqueue *rq)
             if ( act_tell_idle(rb_entry(node, struct act_unit, node)) )
                 return;
     }
+}
+
+/* @cpu was told of work in another queue, but has found some in its own. */
+void act_pass_word(struct act_private *prv, unsigned int cpu)
+{
+    unsigned int other;
+
+    for_each_cpu ( other, &prv->idle )
+        if ( other != cpu && cpumask_test_and_clear_cpu(other, &prv->idle) )
+        {
+            cpu_raise_softirq(other, SCHEDULE_SOFTIRQ);
+            break;
+        }
 }
 
 /* Find a pCPU for @su, which was just queued, and tell it to reschedule. */
