@@ -130,7 +130,7 @@ write_meta() {
 one_line() { tr -d '\n' < "$1" && echo; }
 
 run_load() {
-    local name start client sampler second
+    local name start client sampler end
     sampler "$RUN_S" 1000 "${DOMID[@]}" > $OUT/samples.jsonl &
     sampler=$!
     start=$(date +%s%N)
@@ -146,7 +146,8 @@ run_load() {
     if [ "$AGENT" = none ]; then
         sleep "$RUN_S"
     else
-        for ((second = 1; second <= RUN_S; second++)); do
+        end=$((SECONDS + RUN_S))
+        while [ $SECONDS -lt $end ]; do
             sleep 1
             avm list -j > $TMP/list
             one_line $TMP/list >> $OUT/list.jsonl
