@@ -98,13 +98,13 @@ def whole_run(samples, domid, start_ns, end_ns):
             "cpu_ms": (c1 - c0) // 1_000_000, "window_ms": (t1 - t0) // 1_000_000}
 
 
-def classes(snapshots, name, start_ns):
-    """[{t_ms, class}]: each snapshot of one domain since the start."""
+def classes(snapshots, name, start_ns, end_ns):
+    """[{t_ms, class}]: each snapshot of one domain while it worked."""
     out = []
     for snap in snapshots:
         t_ms = (snap["ts_ns"] - start_ns) // 1_000_000
         for d in snap["domains"]:
-            if d["name"] == name and t_ms >= 0:
+            if d["name"] == name and start_ns <= snap["ts_ns"] <= end_ns:
                 out.append({"t_ms": t_ms, "class": d["class"],
                             "confidence_permille": d["confidence_permille"],
                             "weight": d["weight"], "urgency": d["urgency"]})
@@ -143,7 +143,7 @@ def domain(path, meta, guest, samples, snapshots):
     lat = latency(result)
     wake = lat if lat and lat["what"] == "wake-up" else None
     bps = result.get("bytes", 0) // meta["seconds"]
-    seen = classes(snapshots, name, start)
+    seen = classes(snapshots, name, start, end)
     out = {
         "name": name, "role": guest["role"], "type": guest["type"],
         "class": seen[-1]["class"] if seen else None,

@@ -138,7 +138,7 @@ run_load() {
         echo go > "${TTY[$name]}"
     done
     /avm/in/workload netclient host="$(guest_ip net)" rate=$NET_RATE \
-        bytes=$NET_BYTES seconds=$((RUN_S - 1)) > $OUT/load-net.txt &
+        bytes=$NET_BYTES seconds=$RUN_S > $OUT/load-net.txt &
     client=$!
     write_meta "$start"
     say "the guests work: $RUN_S s of their time"
