@@ -34,8 +34,8 @@ include $(wildcard */module.mk tests/*/module.mk tests/qemu/*/module.mk)
 
 # --- verbs ---------------------------------------------------------------
 
-# A step is a title and a goal of this Makefile; mk/steps counts and times
-# them, and skips what is up to date.
+# A step is a title and a goal of this Makefile; xen-patches/scripts/steps counts
+# and times them, and skips what is up to date.
 STEPS_BUILD := \
     'packages=build/.deps' \
     'Xen source=$(XEN)/version' \
@@ -70,21 +70,21 @@ help:
 	@echo 'JOBS=N: how many compilers at once (2).'
 
 deps:
-	@mk/preflight
-	@mk/steps $(JOBS) 'packages=build/.deps'
+	@$(SCRIPTS)/preflight
+	@$(SCRIPTS)/steps $(JOBS) 'packages=build/.deps'
 
 build:
-	@mk/preflight
-	@mk/steps $(JOBS) $(STEPS_BUILD) $(STEPS_TEST)
+	@$(SCRIPTS)/preflight
+	@$(SCRIPTS)/steps $(JOBS) $(STEPS_BUILD) $(STEPS_TEST)
 
 demo:
-	@mk/preflight
-	@mk/steps $(JOBS) $(STEPS_BUILD)
+	@$(SCRIPTS)/preflight
+	@$(SCRIPTS)/steps $(JOBS) $(STEPS_BUILD)
 	@tests/qemu/demo --out build/demo
 
 test:
-	@mk/preflight
-	@mk/steps $(JOBS) $(STEPS_BUILD) $(STEPS_TEST)
+	@$(SCRIPTS)/preflight
+	@$(SCRIPTS)/steps $(JOBS) $(STEPS_BUILD) $(STEPS_TEST)
 	@tests/run $(UNIT_TESTS:%=--unit %) \
 	    $(foreach name,$(filter-out $(QEMU_ALONE),$(QEMU_TESTS)), \
 	        --qemu '$(name)=$(QEMU_TEST_$(name))') \
@@ -103,9 +103,9 @@ unit-tests: $(UNIT_TESTS)
 
 # --- packages and Xen ----------------------------------------------------
 
-build/.deps: packages.txt mk/deps
+build/.deps: packages.txt $(SCRIPTS)/deps
 	@mkdir -p $(@D)
-	mk/deps packages.txt
+	$(SCRIPTS)/deps packages.txt
 	touch $@
 
 $(XEN)/version: $(SCRIPTS)/fetch $(SCRIPTS)/apt-sources
