@@ -366,6 +366,41 @@ static void urgency_latency(void)
     sim_shutdown();
 }
 
+/* As in the demo: a control task, two servers, two hogs, on one pCPU. */
+static void critical_among_servers(void)
+{
+    struct domain *control, *net, *disk;
+    s_time_t end, waited;
+
+    boot(1);
+    control = periodic(1, MILLISECS(5), MILLISECS(50));
+    net = guest(2, 0);
+    sim_work(net->vcpu[0], SIM_RANDOM, MICROSECS(150), MILLISECS(2));
+    disk = guest(3, 0);
+    sim_work(disk->vcpu[0], SIM_RANDOM, MICROSECS(150), MILLISECS(3));
+    hog(4, 0);
+    hog(5, 0);
+    put_urgency(control, CRITICAL, 600000);
+    put_urgency(net, INTERACTIVE, 600000);
+    put_urgency(disk, INTERACTIVE, 600000);
+    sim_run(MILLISECS(200));
+    work(control)->wait_max_ns = 0;
+    waited = control->vcpu[0]->runstate.time[RUNSTATE_runnable];
+    for ( end = sim.now_ns + SECONDS(30); sim.now_ns < end; )
+    {
+        sim_run(MICROSECS(700));
+        sim_event(net->vcpu[0], XEN_SCHED_ACTIVITY_EVENT_INTERDOMAIN);
+        sim_event(disk->vcpu[0], XEN_SCHED_ACTIVITY_EVENT_INTERDOMAIN);
+    }
+    expect(work(control)->wait_max_ns <= MICROSECS(100), "critical among "
+           "boosted ones waits 100 us at most, not %"PRId64,
+           work(control)->wait_max_ns / 1000);
+    waited = control->vcpu[0]->runstate.time[RUNSTATE_runnable] - waited;
+    expect(waited <= MILLISECS(60), "and in 30 s not more than 60 ms, but %"
+           PRId64, waited / 1000);
+    sim_shutdown();
+}
+
 static void urgency_is_a_loan(void)
 {
     struct domain *d;
@@ -1057,6 +1092,7 @@ const struct test directed_tests[] = {
     { "blocked gains nothing", blocked_gains_nothing },
     { "blocking for moments gains nothing", blinker_gains_nothing },
     { "urgency: critical runs at once", urgency_latency },
+    { "urgency: critical among servers", critical_among_servers },
     { "urgency: critical is a loan", urgency_is_a_loan },
     { "urgency: the lease expires", lease_expires },
     { "urgency: background does not preempt", background_waits },

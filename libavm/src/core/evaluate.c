@@ -127,14 +127,21 @@ static uint32_t truth(const struct statement *s, uint32_t v)
     return rising ? t : 1000 - t;
 }
 
-uint32_t avm_demand_permille(const struct avm_domain *d)
+/* What it would use if there were nobody else and no cap. */
+static uint64_t wanted_permille(const struct avm_domain *d)
 {
     const struct avm_window *w = &d->smooth;
-    uint64_t demand = (uint64_t)w->cpu_permille + w->wait_permille;
+    uint64_t wanted = (uint64_t)w->cpu_permille + w->wait_permille;
     uint64_t most = 1000ull * (d->nr_vcpus ? d->nr_vcpus : 1);
 
-    if ((d->params.can & AVM_CAN_CAP) && d->params.cap_pct &&
-        most > 10ull * d->params.cap_pct)
+    return wanted < most ? wanted : most;
+}
+
+uint32_t avm_demand_permille(const struct avm_domain *d)
+{
+    uint64_t demand = wanted_permille(d), most = UINT64_MAX;
+
+    if ((d->params.can & AVM_CAN_CAP) && d->params.cap_pct)
         most = 10ull * d->params.cap_pct;
     return avm_clamp_u32(demand < most ? demand : most);
 }
@@ -145,7 +152,8 @@ static void measure(const struct avm_domain *d, uint32_t *m)
     uint64_t io = (uint64_t)w->net_packets_per_s + 4ull * w->disk_reqs_per_s;
 
     m[M_CPU] = w->cpu_permille;
-    m[M_DEMAND] = avm_demand_permille(d);
+    /* A cap is no part of what it is. */
+    m[M_DEMAND] = avm_clamp_u32(wanted_permille(d));
     m[M_WAKES] = w->wakes_per_s;
     m[M_BURST_US] = w->burst_us;
     m[M_IO] = avm_clamp_u32(io);

@@ -108,16 +108,22 @@ static void begin(struct avm_json *j, const char *key, bool is_array)
 
 void avm_json_object(struct avm_json *j, const char *key)
 {
+    if (!j)
+        return;
     begin(j, key, false);
 }
 
 void avm_json_array(struct avm_json *j, const char *key)
 {
+    if (!j)
+        return;
     begin(j, key, true);
 }
 
 void avm_json_end(struct avm_json *j)
 {
+    if (!j)
+        return;
     if (!j->depth) {
         j->bad = true;
         return;
@@ -128,12 +134,16 @@ void avm_json_end(struct avm_json *j)
 
 void avm_json_str(struct avm_json *j, const char *key, const char *value)
 {
+    if (!j)
+        return;
     put_key(j, key);
     gen_string(j, value);
 }
 
 void avm_json_int(struct avm_json *j, const char *key, int64_t value)
 {
+    if (!j)
+        return;
     put_key(j, key);
     check(j, yajl_gen_integer(j->gen, value));
 }
@@ -143,24 +153,32 @@ void avm_json_uint(struct avm_json *j, const char *key, uint64_t value)
     char text[24];
     int n = snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
 
+    if (!j)
+        return;
     put_key(j, key);
     check(j, yajl_gen_number(j->gen, text, n));
 }
 
 void avm_json_bool(struct avm_json *j, const char *key, bool value)
 {
+    if (!j)
+        return;
     put_key(j, key);
     check(j, yajl_gen_bool(j->gen, value));
 }
 
 void avm_json_null(struct avm_json *j, const char *key)
 {
+    if (!j)
+        return;
     put_key(j, key);
     check(j, yajl_gen_null(j->gen));
 }
 
 void avm_json_raw(struct avm_json *j, const char *key, const char *json)
 {
+    if (!j)
+        return;
     put_key(j, key);
     /* A "number" is copied as it stands. */
     check(j, yajl_gen_number(j->gen, json, strlen(json)));
@@ -172,6 +190,10 @@ char *avm_json_finish(struct avm_json *j)
     char *text = NULL;
     size_t len;
 
+    if (!j) {
+        errno = ENOMEM;
+        return NULL;
+    }
     if (j->bad || j->depth ||
         yajl_gen_get_buf(j->gen, &buf, &len) != yajl_gen_status_ok) {
         errno = EINVAL;

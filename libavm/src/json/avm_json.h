@@ -16,7 +16,7 @@
 
 /*
  * Writer. Errors (no memory, bad nesting) are kept and come out at the end, so
- * that the calls need no checks. 'key' is NULL inside an array and for the
+ * that the calls need no checks, and take a NULL writer, too. 'key' is NULL inside an array and for the
  * outermost value.
  */
 struct avm_json;

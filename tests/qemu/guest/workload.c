@@ -91,7 +91,7 @@ static int usage(void)
     fprintf(stderr,
             "usage: workload MODE [seconds=N] [idle_s=N] [period_us=N]\n"
             "       [work_us=N] [rate=N] [bytes=N] [port=N] [host=A.B.C.D]\n"
-            "       [dev=PATH] [then=poweroff]\n");
+            "       [dev=PATH] [pause=0|1] [then=poweroff]\n");
     for (i = 0; i < ARRAY_SIZE(modes); i++)
         fprintf(stderr, "  %-10s %s\n", modes[i].name, modes[i].help);
 
@@ -112,6 +112,7 @@ static int parse(struct options *o, int argc, char **argv)
         { "rate",      &o->rate,      0, 1000000 },
         { "bytes",     &o->bytes,     1, 1 << 20 },
         { "port",      &o->port,      1, 65535 },
+        { "pause",     &o->pause,     0, 1 },
     };
     int i;
 
@@ -165,7 +166,7 @@ int main(int argc, char **argv)
     struct options o = {
         .seconds = 10, .idle_s = 5, .period_us = 50000, .work_us = 0,
         .rate = 0, .bytes = 16384, .port = 7000, .host = "10.42.0.1",
-        .dev = "/dev/xvda",
+        .dev = "/dev/xvda", .pause = 1,
     };
     size_t m;
     int rc;

@@ -40,6 +40,7 @@ struct options {
     unsigned int rate;          /* operations per second, 0: unbounded      */
     unsigned int bytes;         /* per operation                            */
     unsigned int port;
+    unsigned int pause;         /* hog, phases: 1: spin as a polite program */
     const char *host;
     const char *dev;
     bool poweroff;              /* at the end; otherwise: idle              */

@@ -12,9 +12,9 @@
 #   control   5 ms of work each 50 ms            time-critical
 #   net       answers requests from dom0         interactive
 #   disk      random direct reads                interactive
-#   hog1      burns (PV)                         normal
-#   hog2      burns (PVH)                        normal
-#   changer   idle, from half way on burns       background
+#   hog1      burns                              normal
+#   hog2      burns                              normal
+#   changer   idle, from half way on burns (PVH) background
 #
 # Both runs of the demo are this script. The file demo.conf says which it is:
 #   AGENT=none|auto   RUN_S=seconds
@@ -28,8 +28,8 @@
 NAMES="control net disk hog1 hog2 changer"
 declare -A ROLE=([control]=time-critical [net]=interactive [disk]=interactive
                  [hog1]=normal [hog2]=normal [changer]=background)
-declare -A TYPE=([control]=pv [net]=pv [disk]=pv [hog1]=pv [hog2]=pvh
-                 [changer]=pv)
+declare -A TYPE=([control]=pv [net]=pv [disk]=pv [hog1]=pv [hog2]=pv
+                 [changer]=pvh)
 declare -A EXPECT=([control]='"time-critical"' [net]='"net"' [disk]='"disk"'
                    [hog1]='"cpu"' [hog2]='"cpu"' [changer]='"idle","cpu"')
 declare -A DOMID TTY WORK TEXT
@@ -44,7 +44,7 @@ WORK[net]="netserver,seconds=$RUN_S,work_us=$NET_WORK_US"
 WORK[disk]="diskread,seconds=$RUN_S,rate=$DISK_RATE,bytes=$DISK_BYTES"
 WORK[hog1]="hog,seconds=$RUN_S"
 WORK[hog2]="hog,seconds=$RUN_S"
-WORK[changer]="phases,seconds=$RUN_S,idle_s=$CHANGE_S"
+WORK[changer]="phases,seconds=$RUN_S,idle_s=$CHANGE_S,pause=0"
 
 TEXT[control]="5 ms of work each 50 ms"
 TEXT[net]="answers up to $NET_RATE requests a second, $((NET_BYTES / 1024)) KiB each"
