@@ -19,8 +19,11 @@
 #define ACT_SLICE_MIN_US 500U
 #define ACT_SLICE_MAX_US 10000U
 
-/* What a domain may borrow: the burst of a typical control or audio task. */
-#define ACT_DEBT_MAX_US 10000U
+/*
+ * What a domain may borrow: two long slices. A control or audio task needs a few
+ * milliseconds at a time, and its guest's kernel some beside it.
+ */
+#define ACT_DEBT_MAX_US 20000U
 
 /* Records are collected under a lock in batches of this size. */
 #define ACT_RECORDS_BATCH 16U

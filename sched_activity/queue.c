@@ -162,7 +162,7 @@ static enum act_class act_class(const struct act_unit *su, s_time_t now)
 
 /*
  * Start a slice. The virtual time may be up to @behind (real time) behind that of
- * the competitors, and the spread they may have ahead of it.
+ * the competitors, and the spread they may have, and a debt, ahead of it.
  */
 static void act_new_slice(struct act_unit *su, s_time_t behind)
 {
@@ -172,11 +172,14 @@ static void act_new_slice(struct act_unit *su, s_time_t behind)
     {
         s_time_t first = vtime - (behind == STIME_MAX ? spread :
                                   act_virtual(su, behind));
+        /* What was borrowed is not forgiven. */
+        s_time_t last = vtime + spread +
+                        act_virtual(su, su->dom->prv->params.debt_max);
 
         if ( act_before(su->vruntime, first) )
             su->vruntime = first;
-        else if ( act_before(vtime + spread, su->vruntime) )
-            su->vruntime = vtime + spread;
+        else if ( act_before(last, su->vruntime) )
+            su->vruntime = last;
     }
 
     su->vdeadline = su->vruntime + act_virtual(su, act_slice(su));

@@ -93,14 +93,14 @@ cmos() {
 
 # A pCPU's turn lasts until the next timer of QEMU's is due, which may be
 # milliseconds: long for the other one when it waits for a lock that is free
-# again after microseconds. So let a timer be due often: the RTC's, 8192 times a
+# again after microseconds. So let a timer be due often: the RTC's, 2048 times a
 # second. Nobody listens to its interrupt, so it costs no instructions.
 short_turns() {
     local rtc
     for rtc in /sys/bus/pnp/drivers/rtc_cmos/*:*; do
         [ ! -e "$rtc" ] || echo "${rtc##*/}" > "${rtc%/*}/unbind"
     done
-    cmos 0a 23
+    cmos 0a 25
     cmos 0b 42
 }
 
@@ -169,7 +169,7 @@ run_load() {
     else
         end=$((SECONDS + RUN_S))
         while [ $SECONDS -lt $end ]; do
-            sleep 1
+            sleep 2
             avm list -j > $TMP/list
             one_line $TMP/list >> $OUT/list.jsonl
         done

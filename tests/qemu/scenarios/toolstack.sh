@@ -142,7 +142,7 @@ test_pool() {
     refused "unknown pool" sched-activity -s -p nowhere
     same_settings "$before"
     check "-s sets them back" \
-        xl sched-activity -s -r 1000 -m 500 -M 10000 -D 10000
+        xl sched-activity -s -r 1000 -m 500 -M 10000 -D 20000
 }
 
 test_domain() {
