@@ -11,10 +11,10 @@
 #
 #   control   5 ms of work each 50 ms            time-critical
 #   net       answers requests from dom0         interactive
-#   disk      random direct reads                interactive
+#   disk      random direct reads (PVH)          interactive
 #   hog1      burns                              normal
 #   hog2      burns                              normal
-#   changer   idle, from half way on burns (PVH) background
+#   changer   idle, from half way on burns       background
 #
 # Both runs of the demo are this script. The file demo.conf says which it is:
 #   AGENT=none|auto   RUN_S=seconds
@@ -28,8 +28,8 @@
 NAMES="control net disk hog1 hog2 changer"
 declare -A ROLE=([control]=time-critical [net]=interactive [disk]=interactive
                  [hog1]=normal [hog2]=normal [changer]=background)
-declare -A TYPE=([control]=pv [net]=pv [disk]=pv [hog1]=pv [hog2]=pv
-                 [changer]=pvh)
+declare -A TYPE=([control]=pv [net]=pv [disk]=pvh [hog1]=pv [hog2]=pv
+                 [changer]=pv)
 declare -A EXPECT=([control]='"time-critical"' [net]='"net"' [disk]='"disk"'
                    [hog1]='"cpu"' [hog2]='"cpu"' [changer]='"idle","cpu"')
 declare -A DOMID TTY WORK TEXT
@@ -44,7 +44,7 @@ WORK[net]="netserver,seconds=$RUN_S,work_us=$NET_WORK_US"
 WORK[disk]="diskread,seconds=$RUN_S,rate=$DISK_RATE,bytes=$DISK_BYTES"
 WORK[hog1]="hog,seconds=$RUN_S"
 WORK[hog2]="hog,seconds=$RUN_S"
-WORK[changer]="phases,seconds=$RUN_S,idle_s=$CHANGE_S,pause=0"
+WORK[changer]="phases,seconds=$RUN_S,idle_s=$CHANGE_S"
 
 TEXT[control]="5 ms of work each 50 ms"
 TEXT[net]="answers up to $NET_RATE requests a second, $((NET_BYTES / 1024)) KiB each"
@@ -93,14 +93,14 @@ cmos() {
 
 # A pCPU's turn lasts until the next timer of QEMU's is due, which may be
 # milliseconds: long for the other one when it waits for a lock that is free
-# again after microseconds. So let a timer be due often: the RTC's, 2048 times a
+# again after microseconds. So let a timer be due often: the RTC's, 8192 times a
 # second. Nobody listens to its interrupt, so it costs no instructions.
 short_turns() {
     local rtc
     for rtc in /sys/bus/pnp/drivers/rtc_cmos/*:*; do
         [ ! -e "$rtc" ] || echo "${rtc##*/}" > "${rtc%/*}/unbind"
     done
-    cmos 0a 25
+    cmos 0a 23
     cmos 0b 42
 }
 
