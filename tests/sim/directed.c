@@ -282,6 +282,55 @@ static void wake_latency(unsigned int cpus, s_time_t burst_ns)
 static void wake_short_1(void) { wake_latency(1, MICROSECS(200)); }
 static void wake_short_2(void) { wake_latency(2, MICROSECS(200)); }
 
+/* dom0, pinned to a pCPU, beside guests with vCPUs that go where they like. */
+static void pinned_among_floating(unsigned int cap)
+{
+    struct domain *dom0, *many, *pvh;
+    unsigned int i, share;
+    s_time_t waited;
+
+    boot(2);
+    dom0 = guest(1, 0);
+    sim_set_affinity(dom0->vcpu[0], cpumask_of(0), NULL);
+    sim_work(dom0->vcpu[0], SIM_RANDOM, MILLISECS(3), MICROSECS(50));
+    many = sim_domain_create(2, 0, 4);
+    put_weight(many, 300);
+    sim_work(many->vcpu[0], SIM_HOG, 0, 0);
+    pvh = sim_domain_create(3, 0, 3);
+    sim_work(pvh->vcpu[0], SIM_HOG, 0, 0);
+    for ( i = 1; i < 4; i++ )
+        sim_work(many->vcpu[i], SIM_PERIODIC, MICROSECS(50), MILLISECS(4));
+    for ( i = 1; i < 3; i++ )
+        sim_work(pvh->vcpu[i], SIM_PERIODIC, MICROSECS(50), MILLISECS(4));
+    put_cap(many, cap);
+    sim_run(SECONDS(1));
+    for ( i = 0; i < 4; i++ )
+    {
+        work(dom0)->wait_max_ns = 0;
+        waited = dom0->vcpu[0]->runstate.time[RUNSTATE_runnable];
+        share = share_of(dom0, SECONDS(2));
+        waited = dom0->vcpu[0]->runstate.time[RUNSTATE_runnable] - waited;
+        expect(share >= 4500, "cap %u: pinned, gets half of its pCPU or more, "
+               "not %u / 10000 (waits %"PRId64" ms in 2 s)", cap, share,
+               waited / 1000000);
+        expect(work(dom0)->wait_max_ns <= MILLISECS(40), "cap %u: waits 40 ms "
+               "at most, not %"PRId64" us", cap,
+               work(dom0)->wait_max_ns / 1000);
+        put_cap(many, i & 1 ? cap : 5);
+    }
+    sim_shutdown();
+}
+
+static void pinned_capped(void)
+{
+    pinned_among_floating(60);
+}
+
+static void pinned_uncapped(void)
+{
+    pinned_among_floating(0);
+}
+
 static void hard_affinity(void)
 {
     struct domain *d[4];
@@ -1089,6 +1138,8 @@ const struct test directed_tests[] = {
     { "short burst among 3 hogs", wake_short_1 },
     { "short burst among 6 hogs on 2 pCPUs", wake_short_2 },
     { "hard affinity", hard_affinity },
+    { "hard affinity: pinned among floating, capped", pinned_capped },
+    { "hard affinity: pinned among floating", pinned_uncapped },
     { "blocked gains nothing", blocked_gains_nothing },
     { "blocking for moments gains nothing", blinker_gains_nothing },
     { "urgency: critical runs at once", urgency_latency },
