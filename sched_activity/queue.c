@@ -188,6 +188,9 @@ static void act_new_slice(struct act_unit *su, s_time_t behind)
 /* @su has just woken, or come from another queue, and has no slice. */
 void act_place(struct act_unit *su)
 {
+    /* It slept: the work that the event brought is done. */
+    if ( su->class == ACT_BOOSTED )
+        su->class = ACT_FAIR;
     act_new_slice(su, su->dom->prv->params.slice_min);
 }
 

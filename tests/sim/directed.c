@@ -450,6 +450,26 @@ static void critical_among_servers(void)
     sim_shutdown();
 }
 
+/* A boost is for the work that came with the event, not for ever. */
+static void boost_ends_with_sleep(void)
+{
+    struct domain *d;
+    unsigned int i;
+
+    boot(1);
+    d = periodic(1, MICROSECS(100), MILLISECS(10));
+    hog(2, 0);
+    put_urgency(d, INTERACTIVE, 600000);
+    sim_run(MILLISECS(100));
+    /* As if it had gone to sleep in the middle of a boosted slice. */
+    act_unit(d->vcpu[0]->sched_unit)->class = ACT_BOOSTED;
+    for ( i = 0; i < 20; i++ )
+        sim_run(MILLISECS(5));
+    expect(act_unit(d->vcpu[0]->sched_unit)->class == ACT_FAIR,
+           "it sleeps and wakes, without an event, as one of the fair class");
+    sim_shutdown();
+}
+
 static void urgency_is_a_loan(void)
 {
     struct domain *d;
@@ -1144,6 +1164,7 @@ const struct test directed_tests[] = {
     { "blocking for moments gains nothing", blinker_gains_nothing },
     { "urgency: critical runs at once", urgency_latency },
     { "urgency: critical among servers", critical_among_servers },
+    { "urgency: a boost ends with sleep", boost_ends_with_sleep },
     { "urgency: critical is a loan", urgency_is_a_loan },
     { "urgency: the lease expires", lease_expires },
     { "urgency: background does not preempt", background_waits },
