@@ -8,6 +8,7 @@
 #   UNIT_TESTS      programs that "make test" runs on this machine
 #   QEMU_TESTS      names of tests on real Xen in QEMU; for each,
 #                   QEMU_TEST_name is the command that "make test" runs
+#   QEMU_ALONE_TESTS  the same, for those that need all of the machine
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -21,6 +22,7 @@ SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 BUILD_TARGETS :=
 UNIT_TESTS :=
 QEMU_TESTS :=
+QEMU_ALONE_TESTS :=
 
 XEN_SERIES := 4.17
 XEN := build/xen
@@ -58,7 +60,6 @@ help:
 	@echo 'make demo       six guests on real Xen in QEMU: under credit2, then'
 	@echo '                sched=activity with avmd; report in build/demo'
 	@echo 'make test       build everything and run every test'
-	@echo 'make test-demo  run the demo and check what it claims'
 	@echo 'make build      Xen, xl, libavm, avmd, avm and the images for QEMU'
 	@echo 'make deps       install the Debian packages of packages.txt'
 	@echo 'make clean      remove what was built; downloads stay'
@@ -85,6 +86,8 @@ test:
 	@$(SCRIPTS)/preflight
 	@$(SCRIPTS)/steps $(JOBS) $(STEPS_BUILD) $(STEPS_TEST)
 	@tests/run $(UNIT_TESTS:%=--unit %) \
+	    $(foreach name,$(QEMU_ALONE_TESTS), \
+	        --qemu-alone '$(name)=$(QEMU_TEST_$(name))') \
 	    $(foreach name,$(QEMU_TESTS), \
 	        --qemu '$(name)=$(QEMU_TEST_$(name))')
 

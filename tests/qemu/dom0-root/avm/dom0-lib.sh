@@ -92,29 +92,30 @@ guest_ip() { cat "$GUEST_DIR/$1.ip"; }
 
 guest_saw() { grep -q "$2" "$GUEST_LOG/guest-$1.log" 2> /dev/null; }
 
-guest_wait_ready() {
-    local name
+# guest_wait MARK TEXT NAME...: until each has printed MARK. A guest whose kernel
+# died will not; then there is nothing to wait for.
+guest_wait() {
+    local mark=$1 text=$2 name
+    shift 2
     for name in "$@"; do
-        wait_for "$GUEST_TIMEOUT" "$name to be ready" \
-            guest_saw "$name" AVM-READY
-        say "$name is ready"
+        wait_for "$GUEST_TIMEOUT" "$name to be $text" \
+            guest_saw "$name" "$mark\|Kernel panic"
+        if ! guest_saw "$name" "$mark"; then
+            say "$name: $(grep -o 'Kernel panic.*' "$GUEST_LOG/guest-$name.log")"
+            return 1
+        fi
+        say "$name is $text"
     done
 }
+
+guest_wait_ready() { guest_wait AVM-READY ready "$@"; }
+guest_wait_done() { guest_wait AVM-DONE "done" "$@"; }
 
 guest_go() {
     local name tty
     for name in "$@"; do
         tty=$(xenstore-read "/local/domain/$(xl domid "$name")/console/tty")
         echo go > "$tty"
-    done
-}
-
-guest_wait_done() {
-    local name
-    for name in "$@"; do
-        wait_for "$GUEST_TIMEOUT" "$name to be done" \
-            guest_saw "$name" AVM-DONE
-        say "$name is done"
     done
 }
 
