@@ -92,11 +92,11 @@ test:
 	        --qemu '$(name)=$(QEMU_TEST_$(name))')
 
 clean:
-	$(SUDO) rm -rf $(filter-out $(KEPT),$(wildcard build/* build/.[a-z]* \
+	$(SUDO) rm -rf --one-file-system $(filter-out $(KEPT),$(wildcard build/* build/.[a-z]* \
 	    $(XEN)/* $(XEN)/.[a-z]*)) $(DOM0)/overlay.cpio
 
 distclean:
-	$(SUDO) rm -rf build
+	$(SUDO) rm -rf --one-file-system build
 
 programs: $(BUILD_TARGETS)
 unit-tests: $(UNIT_TESTS)
