@@ -37,7 +37,7 @@ typedef uint64_t u64;
 typedef uint32_t u32;
 typedef uint16_t u16;
 typedef uint8_t u8;
-typedef int64_t s_time_t;
+#include "queue.h"        /* s_time_t */
 #define PRI_stime PRId64
 
 #define always_inline        inline __attribute__((always_inline))
