@@ -41,7 +41,7 @@ static void describe(void)
 
             fprintf(stderr, "    v%d CPU %u hard %#lx flags %#lx %s%s%s%s%s "
                     "v=%"PRId64" d=%+"PRId64" budget=%"PRId64"\n", v->vcpu_id,
-                    v->processor, v->sched_unit->cpu_hard_affinity->bits,
+                    v->processor, v->sched_unit->cpu_hard_affinity->bits[0],
                     v->pause_flags, state[su->state],
                     su->class != ACT_FAIR ? " early" : "", su->saving ? " saving" : "",
                     su->queue_after_save ? " again" : "",
@@ -215,7 +215,7 @@ void check_activity(void)
         const struct act_runqueue *rq;
         const struct act_dom *dom;
         const struct act_unit *su;
-        const struct domain *d;
+        struct domain *d;
         unsigned int units = 0, queue_units = 0, doms = 0;
 
         if ( !sim_pool[id] || sim_pool[id]->sched->sched_id != ACTIVITY )

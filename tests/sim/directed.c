@@ -7,7 +7,7 @@
 
 static struct domain *guest(unsigned int domid, unsigned int weight)
 {
-    struct domain *d = sim_domain_create(domid, 0, 1);
+    struct domain *d = sim_guest_create(domid, 0, 1);
 
     ASSERT(d);
     if ( weight )
@@ -44,14 +44,19 @@ static struct sim_work *work(const struct domain *d)
     return d->vcpu[0]->work;
 }
 
+static s_time_t ran_ns(const struct domain *d)
+{
+    return sim_run_ns(d->vcpu[0]);
+}
+
 /* How much of one pCPU @d gets in the next @for_ns, in 1/10000. */
 static unsigned int share_of(const struct domain *d, s_time_t for_ns)
 {
-    s_time_t before = work(d)->run_ns;
+    s_time_t before = ran_ns(d);
 
     sim_run(for_ns);
 
-    return (work(d)->run_ns - before) * 10000 / for_ns;
+    return (ran_ns(d) - before) * 10000 / for_ns;
 }
 
 static bool near(long a, long b, long tolerance)
@@ -76,7 +81,7 @@ static void weights(unsigned int sched_id, unsigned int cpus, unsigned int pct)
     sim.check = check_activity;
     for ( i = 0; i < 4; i++ )
     {
-        d[i] = sim_domain_create(i + 1, 0, 1);
+        d[i] = sim_guest_create(i + 1, 0, 1);
         ASSERT(d[i]);
         if ( sched_id == ACTIVITY )
             put_weight(d[i], weight[i]);
@@ -95,7 +100,7 @@ static void weights(unsigned int sched_id, unsigned int cpus, unsigned int pct)
     sim_run(SECONDS(10));
     for ( i = 0; i < 4; i++ )
     {
-        long got = work(d[i])->run_ns / 1000;
+        long got = ran_ns(d[i]) / 1000;
         long due = 10000000L * cpus * weight[i] / 1536;
 
         expect(near(got, due, due * pct / 100),
@@ -103,8 +108,8 @@ static void weights(unsigned int sched_id, unsigned int cpus, unsigned int pct)
                got);
     }
     for ( i = 0; i < cpus; i++ )
-        expect(sim.idle_ns[i] < MICROSECS(10), "CPU %u never idles, but did "
-               "for %"PRId64" ns", i, sim.idle_ns[i]);
+        expect(sim_idle_ns(i) < MICROSECS(10), "CPU %u never idles, but did "
+               "for %"PRId64" ns", i, sim_idle_ns(i));
     sim_shutdown();
 }
 
@@ -120,12 +125,12 @@ static void null_runs(void)
     sim_boot(1, 2, XEN_SCHEDULER_NULL);
     for ( i = 0; i < 2; i++ )
     {
-        d[i] = sim_domain_create(i + 1, 0, 1);
+        d[i] = sim_guest_create(i + 1, 0, 1);
         sim_work(d[i]->vcpu[0], SIM_HOG, 0, 0);
     }
     sim_run(SECONDS(1));
     for ( i = 0; i < 2; i++ )
-        expect(work(d[i])->run_ns > MILLISECS(999), "d%u has a pCPU of its own",
+        expect(ran_ns(d[i]) > MILLISECS(999), "d%u has a pCPU of its own",
                i + 1);
     sim_shutdown();
 }
@@ -149,7 +154,7 @@ static void charge_exact(void)
     for ( i = 0; i < 3; i++ )
     {
         vtime[i] = su[i]->vruntime;
-        ran[i] = work(d[i])->run_ns;
+        ran[i] = ran_ns(d[i]);
         if ( curr_on_cpu(0) == su[i]->unit )
             ran[i] -= sim.now_ns - su[i]->charged;
     }
@@ -160,7 +165,7 @@ static void charge_exact(void)
     }
     for ( i = 0; i < 3; i++ )
     {
-        s_time_t now_ran = work(d[i])->run_ns;
+        s_time_t now_ran = ran_ns(d[i]);
 
         if ( curr_on_cpu(0) == su[i]->unit )
             now_ran -= sim.now_ns - su[i]->charged;
@@ -181,7 +186,7 @@ static void cap_of(unsigned int cap, unsigned int vcpus, unsigned int cpus,
     unsigned int i, v;
 
     boot(cpus);
-    d = sim_domain_create(1, 0, vcpus);
+    d = sim_guest_create(1, 0, vcpus);
     expect(!put_cap(d, cap), "a cap of %u is accepted", cap);
     put_weight(d, 65535);   /* only the cap limits it */
     for ( v = 0; v < vcpus; v++ )
@@ -194,7 +199,7 @@ static void cap_of(unsigned int cap, unsigned int vcpus, unsigned int cpus,
     {
         sim_run(ACT_CAP_PERIOD);
         for ( ran = 0, v = 0; v < vcpus; v++ )
-            ran += d->vcpu[v]->work->run_ns;
+            ran += sim_run_ns(d->vcpu[v]);
         most = max(most, ran - last);
         last = ran;
     }
@@ -221,7 +226,7 @@ static void cap_of_blocker(void)
     put_cap(d, 20);
     expect(near(share_of(d, SECONDS(5)), 2000, 20),
            "one that blocks is capped too, but had %"PRId64" us in 5 s",
-           work(d)->run_ns / 1000);
+           ran_ns(d) / 1000);
     put_cap(d, 0);
     expect(share_of(d, SECONDS(1)) > 4500, "no cap, no limit");
     sim_shutdown();
@@ -245,18 +250,18 @@ static void cap_changes(void)
 
     put_cap(d, 10);
     sim_run(SECONDS(1));
-    before = work(d)->run_ns;
+    before = ran_ns(d);
     for ( i = 0; i < 1000; i++ )
     {
         put_cap(d, 10 + (i & 1));
         sim_run(MILLISECS(2));
     }
-    expect(work(d)->run_ns - before < MILLISECS(260),
+    expect(ran_ns(d) - before < MILLISECS(260),
            "setting the cap again is no fresh budget: %"PRId64" ms ran in 2 s",
-           (work(d)->run_ns - before) / 1000000);
-    expect(work(d)->run_ns - before > MILLISECS(160),
+           (ran_ns(d) - before) / 1000000);
+    expect(ran_ns(d) - before > MILLISECS(160),
            "... and does not starve it: %"PRId64" ms ran in 2 s",
-           (work(d)->run_ns - before) / 1000000);
+           (ran_ns(d) - before) / 1000000);
     sim_shutdown();
 }
 
@@ -293,10 +298,10 @@ static void pinned_among_floating(unsigned int cap)
     dom0 = guest(1, 0);
     sim_set_affinity(dom0->vcpu[0], cpumask_of(0), NULL);
     sim_work(dom0->vcpu[0], SIM_RANDOM, MILLISECS(3), MICROSECS(50));
-    many = sim_domain_create(2, 0, 4);
+    many = sim_guest_create(2, 0, 4);
     put_weight(many, 300);
     sim_work(many->vcpu[0], SIM_HOG, 0, 0);
-    pvh = sim_domain_create(3, 0, 3);
+    pvh = sim_guest_create(3, 0, 3);
     sim_work(pvh->vcpu[0], SIM_HOG, 0, 0);
     for ( i = 1; i < 4; i++ )
         sim_work(many->vcpu[i], SIM_PERIODIC, MICROSECS(50), MILLISECS(4));
@@ -343,7 +348,7 @@ static void hard_affinity(void)
         sim_set_affinity(d[i]->vcpu[0], cpumask_of(0), NULL);
     }
     sim_run(SECONDS(1));
-    expect(sim.idle_ns[1] > MILLISECS(990), "nobody uses CPU 1");
+    expect(sim_idle_ns(1) > MILLISECS(990), "nobody uses CPU 1");
     sim_set_affinity(d[3]->vcpu[0], cpumask_of(1), NULL);
     expect(share_of(d[3], SECONDS(2)) > 9990, "alone on CPU 1");
     for ( i = 0; i < 3; i++ )
@@ -371,7 +376,7 @@ static void blocked_gains_nothing(void)
     share = share_of(sleeper, MILLISECS(300));
     expect(near(share, 3333, 400), "who slept for 10 s gets its share of a "
            "third then, not %u / 10000", share);
-    expect(near(work(a)->run_ns / 1000, work(b)->run_ns / 1000, 15000),
+    expect(near(ran_ns(a) / 1000, ran_ns(b) / 1000, 15000),
            "the others still get the same");
     sim_shutdown();
 }
@@ -482,7 +487,7 @@ static void urgency_is_a_loan(void)
     d = hog(1, 0);
     put_urgency(d, CRITICAL, 600000);
     sim_run(SECONDS(10));
-    ran = work(d)->run_ns;
+    ran = ran_ns(d);
     /* A third, the debt of 20 ms, and a slice. */
     expect(ran <= SECONDS(10) / 3 + MILLISECS(40), "an urgent hog gets its "
            "third, the debt and a slice, but had %"PRId64" ms of 10 s",
@@ -542,9 +547,9 @@ static void yield_gives_way(void)
             sim_yield(a->vcpu[0]);
         sim_run(MICROSECS(1013));
     }
-    expect(work(a)->run_ns > MILLISECS(50), "who yields does not starve, but had "
-           "%"PRId64" ms of 2 s", work(a)->run_ns / 1000000);
-    expect(work(b)->run_ns > work(a)->run_ns, "... but does not win");
+    expect(ran_ns(a) > MILLISECS(50), "who yields does not starve, but had "
+           "%"PRId64" ms of 2 s", ran_ns(a) / 1000000);
+    expect(ran_ns(b) > ran_ns(a), "... but does not win");
     sim_shutdown();
 }
 
@@ -631,7 +636,7 @@ static void records_complete(void)
     boot(4);
     for ( i = 0; i < 20; i++ )
     {
-        d = sim_domain_create(60 - i * 3, 0, 1 + i % 5);
+        d = sim_guest_create(60 - i * 3, 0, 1 + i % 5);
         for_each_vcpu ( d, v )
             if ( v->vcpu_id != 3 )  /* that one stays blocked */
                 sim_work(v, i % 3 ? SIM_RANDOM : SIM_HOG, MICROSECS(500),
@@ -650,7 +655,7 @@ static void records_complete(void)
             {
                 uint64_t sum = r->time_ns[0] + r->time_ns[1] + r->time_ns[2] +
                                r->time_ns[3];
-                uint64_t ran = v->work->run_ns;
+                uint64_t ran = sim_run_ns(v);
 
                 if ( r >= rec + nr )
                     break;
@@ -765,7 +770,7 @@ static void event_boost(unsigned int urgency, bool early)
     if ( urgency )
         put(d, XEN_SCHED_ACTIVITY_SET_URGENCY, 0, 0, urgency, 600000);
     sim_run(SECONDS(1));
-    ran = work(d)->run_ns;
+    ran = ran_ns(d);
     for ( i = 0; i < 500; i++ )
     {
         /* It waits, has no debt, and gets an event. */
@@ -782,7 +787,7 @@ static void event_boost(unsigned int urgency, bool early)
     else
         expect(boosted < 100, "an event does not make it run, but did %u "
                "times of 500", boosted);
-    ran = work(d)->run_ns - ran;
+    ran = ran_ns(d) - ran;
     expect(ran < (sim.now_ns - SECONDS(2)) / 5 + MILLISECS(40),
            "events add no share, but it had %"PRId64" of %"PRId64" ms",
            ran / 1000000, (sim.now_ns - SECONDS(2)) / 1000000);
@@ -816,7 +821,7 @@ static void background_waits(void)
     expect(work(d)->bursts > 50, "background gets its turn: %"PRIu64" bursts",
            work(d)->bursts);
     expect(work(d)->wait_max_ns > MILLISECS(1) , "background does not preempt");
-    expect(work(h)->run_ns > SECONDS(1), "the hog runs");
+    expect(ran_ns(h) > SECONDS(1), "the hog runs");
     sim_shutdown();
 }
 
@@ -829,7 +834,7 @@ static void bad_domctl(void)
     };
 
     boot(2);
-    d = sim_domain_create(1, 0, 2);
+    d = sim_guest_create(1, 0, 2);
     before = get(d);
     expect(before.weight == 256 && !before.cap && !before.urgency &&
            !before.lease_ms, "defaults");
@@ -910,10 +915,10 @@ static void weight_extremes(void)
     light = hog(1, 1);
     heavy = hog(2, 65535);
     sim_run(SECONDS(3000));
-    expect(near(work(light)->run_ns / 1000, 45777, 20000),
+    expect(near(ran_ns(light) / 1000, 45777, 20000),
            "weight 1 of 65536 gets 46 ms in 3000 s, not %"PRId64" us",
-           work(light)->run_ns / 1000);
-    expect(work(heavy)->run_ns > SECONDS(2999), "the rest is the other's");
+           ran_ns(light) / 1000);
+    expect(ran_ns(heavy) > SECONDS(2999), "the rest is the other's");
     sim_shutdown();
 }
 
@@ -929,7 +934,7 @@ static void no_memory(void)
     for ( i = 1, d = NULL; !d; i++ )
     {
         sim.alloc_fail_in = i;
-        d = sim_domain_create(2, 0, 3);
+        d = sim_guest_create(2, 0, 3);
         sim_settle();
     }
     expect(i > 9, "a domain of 3 vCPUs needs memory");
@@ -1012,10 +1017,10 @@ static void cpus_come_and_go(void)
             sim_run(MILLISECS(3));
         }
     }
-    idle = sim.idle_ns[0];
+    idle = sim_idle_ns(0);
     for ( i = 0; i < 4; i++ )
         expect(share_of(d[i], MILLISECS(100)) > 9990, "a pCPU for each");
-    expect(sim.idle_ns[0] == idle, "no pCPU idles");
+    expect(sim_idle_ns(0) == idle, "no pCPU idles");
     sim_shutdown();
 }
 
@@ -1029,7 +1034,7 @@ static void many_cpus(void)
     boot(20);
     for ( i = 0; i < 40; i++ )
     {
-        d[i] = sim_domain_create(i + 1, 0, 1);
+        d[i] = sim_guest_create(i + 1, 0, 1);
         if ( i < 20 )
             sim_work(d[i]->vcpu[0], SIM_HOG, 0, 0);
         else
@@ -1037,13 +1042,13 @@ static void many_cpus(void)
     }
     sim_run(SECONDS(2));
     for ( i = 0; i < 20; i++ )
-        idle += sim.idle_ns[i];
+        idle += sim_idle_ns(i);
     expect(idle < MILLISECS(400), "20 hogs keep 20 pCPUs busy, which idled for "
            "%"PRId64" ms of 40 s", idle / 1000000);
     for ( i = 0; i < 20; i++ )
-        expect(work(d[i])->run_ns > MILLISECS(1000), "d%u has at least half a "
+        expect(ran_ns(d[i]) > MILLISECS(1000), "d%u has at least half a "
                "pCPU, not %"PRId64" ms of 2 s", i + 1,
-               work(d[i])->run_ns / 1000000);
+               ran_ns(d[i]) / 1000000);
     for ( i = 20; i < 40; i++ )
         expect(work(d[i])->wait_max_ns < MILLISECS(2), "a short burst waits "
                "%"PRId64" us", work(d[i])->wait_max_ns / 1000);
@@ -1061,9 +1066,9 @@ static void fair_across_cpus(void)
         d[i] = hog(i + 1, 0);
     sim_run(SECONDS(10));
     for ( i = 0; i < 5; i++ )
-        expect(near(work(d[i])->run_ns / 1000000, 6000, 60),
+        expect(near(ran_ns(d[i]) / 1000000, 6000, 60),
                "5 hogs on 3 pCPUs get 6 s of 10 s, not %"PRId64" ms",
-               work(d[i])->run_ns / 1000000);
+               ran_ns(d[i]) / 1000000);
     sim_shutdown();
 }
 
@@ -1107,7 +1112,7 @@ static void vcpus_come_and_go(void)
     hog(9, 0);
     for ( i = 0; i < 40; i++ )
     {
-        d = sim_domain_create(1, 0, 2);
+        d = sim_guest_create(1, 0, 2);
         sim_work(d->vcpu[0], SIM_HOG, 0, 0);
         sim_work(d->vcpu[1], SIM_RANDOM, MICROSECS(300), MICROSECS(700));
         if ( i & 1 )
@@ -1131,12 +1136,12 @@ static void dump(void)
     struct domain *d;
 
     boot(9);
-    sim_dump(0);
+    sim_dump();
     d = hog(1, 0);
     put_cap(d, 1);
     hog(2, 0);
     sim_run(MILLISECS(15));
-    sim_dump(0);
+    sim_dump();
     sim_shutdown();
 }
 

@@ -66,7 +66,7 @@ static void some_work(struct vcpu *v)
 
 static void some_cpumask(cpumask_t *m)
 {
-    m->bits = sim_random() & ((1ul << nr_cpu_ids) - 1);
+    m->bits[0] = sim_random() & ((1ul << nr_cpu_ids) - 1);
 }
 
 static void do_create(void)
@@ -79,7 +79,7 @@ static void do_create(void)
         return;
     if ( sim_chance(100) )
         sim.alloc_fail_in = 1 + sim_below(12);
-    d = sim_domain_create(domid, pool, 1 + sim_below(4));
+    d = sim_guest_create(domid, pool, 1 + sim_below(4));
     sim.alloc_fail_in = 0;
     if ( d )
         for ( i = 0; i < d->max_vcpus; i++ )
@@ -236,7 +236,7 @@ static void do_cpu(void)
 {
     unsigned int cpu = sim_below(nr_cpu_ids);
 
-    if ( !get_sched_res(cpu)->cpupool )
+    if ( !cpu_online(cpu) || !get_sched_res(cpu)->cpupool )
     {
         if ( sim_chance(100) )
             sim.alloc_fail_in = 1 + sim_below(4);
@@ -272,7 +272,7 @@ static void do_records(void)
                  rec[i].vcpu_id != v->vcpu_id )
                 sim_bug(__FILE__, __LINE__, "a record is missing");
             if ( !sim_skew_max() &&
-                 rec[i].time_ns[RUNSTATE_running] != v->work->run_ns )
+                 rec[i].time_ns[RUNSTATE_running] != sim_run_ns(v) )
                 sim_bug(__FILE__, __LINE__, "a record has another run time");
             i++;
         }
@@ -283,7 +283,7 @@ static void do_records(void)
 static void do_dump(void)
 {
     if ( sim_chance(100) )
-        sim_dump(0);
+        sim_dump();
 }
 
 static void do_stall(void)

@@ -3,7 +3,7 @@
 #ifndef SIM_TESTS_H
 #define SIM_TESTS_H
 
-#include "sim.h"
+#include "work.h"
 #include "../../sched_activity/private.h"
 
 #define ACTIVITY XEN_SCHEDULER_ACTIVITY
