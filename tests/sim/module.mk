@@ -59,3 +59,5 @@ $(SIM_OUT)/test-sched: $(SIM_OBJS)
 	$(CC) $(SIM_CFLAGS) -o $@ $^
 
 -include $(SIM_OBJS:.o=.d) $(SIM_FAST_OBJS:.o=.d)
+
+include tests/sim/avm-sim/module.mk

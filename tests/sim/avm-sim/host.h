@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One run: a scenario under a scheduler with a seed. A process does one. */
+#ifndef AVM_SIM_HOST_H
+#define AVM_SIM_HOST_H
+
+#include <stdio.h>
+
+#include "scenario.h"
+
+struct sched_def {
+    const char *name;
+    unsigned int id;            /* XEN_SCHEDULER_* */
+    struct { const char *name, *value; } params[2];     /* of Xen's command line */
+};
+/* In the order of the columns; ends with a name of NULL. */
+extern const struct sched_def sched_defs[];
+const struct sched_def *sched_find(const char *name);
+
+/* Why this scenario cannot be run with that scheduler; NULL: it can. */
+const char *host_unable(const struct scenario *s, const struct sched_def *sched);
+
+/*
+ * @trace: where the schedule goes, or NULL. @notes: what the scheduler was asked
+ * for and does not have, once each.
+ */
+void host_run(const struct scenario *s, const struct sched_def *sched,
+              uint64_t seed, FILE *trace, FILE *notes);
+
+/* After a run: how many samples were taken, each so long after the last. */
+extern unsigned int host_nr_samples;
+extern int64_t host_sample_ns;
+extern uint64_t host_switches, host_events;
+/* True: between these two samples nothing of the domains was changed. */
+bool host_steady(unsigned int from, unsigned int to);
+
+#endif /* AVM_SIM_HOST_H */
