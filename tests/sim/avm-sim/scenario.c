@@ -614,7 +614,7 @@ static void take_score(struct json *object, struct scenario *s)
                  s->score.group);
     if ( !s->score.group && s->score.kind != SCORE_SHARES &&
          s->score.kind != SCORE_CAPS && s->score.kind != SCORE_WORK &&
-         s->score.kind != SCORE_DEADLINES )
+         s->score.kind != SCORE_DEADLINES && s->score.kind != SCORE_MIXED )
         json_die(object, "domain is missing");
 }
 
