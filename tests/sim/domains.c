@@ -73,9 +73,11 @@ static void forget_units(const struct domain *d)
 {
     unsigned int cpu;
 
-    for_each_online_cpu ( cpu )
+    for ( cpu = 0; cpu < nr_cpu_ids; cpu++ )
     {
-        struct sched_unit *idle = get_sched_res(cpu)->sched_unit_idle;
+        const struct sched_resource *sr = get_sched_res(cpu);
+        struct sched_unit *idle = sr ? sr->sched_unit_idle
+                                     : idle_vcpu[cpu]->sched_unit;
 
         if ( idle->next_task && idle->next_task->domain == d )
             idle->next_task = idle;

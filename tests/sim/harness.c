@@ -345,31 +345,77 @@ static void check_context(const char *where)
                    now.held[i].lock->where);
 }
 
+/* Before each piece of memory: who asked for it. */
+struct piece {
+    const char *where;
+    void *unused;       /* keeps what follows aligned as malloc() does */
+};
+
+/* How many there are of each place in the source. */
+static struct { const char *where; long live, at_boot; } sites[256];
+
+static void count_site(const char *where, int change)
+{
+    unsigned int i = 0;
+
+    while ( sites[i].where && sites[i].where != where )
+        i++;
+    SIM_CHECK(i < ARRAY_SIZE(sites) - 1);
+    sites[i].where = where;
+    sites[i].live += change;
+}
+
+void sim_memory_remember(void)
+{
+    unsigned int i;
+
+    for ( i = 0; sites[i].where; i++ )
+        sites[i].at_boot = sites[i].live;
+}
+
+void sim_memory_compare(void)
+{
+    bool differs = false;
+    unsigned int i;
+
+    for ( i = 0; sites[i].where; i++ )
+        if ( sites[i].live != sites[i].at_boot )
+        {
+            fprintf(stderr, "%s: %ld pieces after boot, %ld now\n",
+                    sites[i].where, sites[i].at_boot, sites[i].live);
+            differs = true;
+        }
+    if ( differs )
+        sim_bug(__FILE__, __LINE__, "memory was never freed");
+}
+
 void *sim_alloc(size_t size, bool zero, const char *where)
 {
-    void *p;
+    struct piece *p;
 
     check_context(where);
     if ( sim.alloc_fail_in && !--sim.alloc_fail_in )
         return NULL;
 
-    p = malloc(size);
+    p = malloc(sizeof(*p) + size);
     SIM_CHECK(p);
-    memset(p, zero ? 0 : 0xa5, size);
-    sim.allocs++;
-    sim.live_allocs++;
+    p->where = where;
+    count_site(where, 1);
 
-    return p;
+    return memset(p + 1, zero ? 0 : 0xa5, size);
 }
 
-void sim_free(void *p, const char *where)
+void sim_free(void *memory, const char *where)
 {
-    if ( !p )
+    struct piece *p;
+
+    if ( !memory )
         return;
     check_context(where);
+    p = (struct piece *)memory - 1;
     if ( sim_pending_in(p, (char *)p + malloc_usable_size(p)) )
         broken(where, "frees memory with an active timer in it");
-    sim.live_allocs--;
+    count_site(p->where, -1);
     free(p);
 }
 
@@ -381,17 +427,21 @@ void *sim_alloc(size_t size, bool zero, const char *where)
     void *p = calloc(1, size);
 
     SIM_CHECK(p);
-    sim.allocs++;
-    sim.live_allocs++;
 
     return p;
 }
 
 void sim_free(void *p, const char *where)
 {
-    if ( p )
-        sim.live_allocs--;
     free(p);
+}
+
+void sim_memory_remember(void)
+{
+}
+
+void sim_memory_compare(void)
+{
 }
 
 #endif /* SIM_FAST */

@@ -89,7 +89,7 @@ static void count_decision(void)
 
 static void arm(struct pcpu *p)
 {
-    if ( p->pending && !busy(p) )
+    if ( p->pending && p->job == NO_JOB && !busy(p) )
         sim_at(&p->softirq, max(p->due_ns, sim.now_ns));
 }
 

@@ -87,7 +87,7 @@ int sim_cpu_rm(unsigned int cpu, bool unplug)
     struct xen_sysctl_cpupool_op op = {
         .op = XEN_SYSCTL_CPUPOOL_OP_RMCPU, .cpu = cpu,
     };
-    const struct cpupool *pool = get_sched_res(cpu)->cpupool;
+    struct cpupool *pool = get_sched_res(cpu)->cpupool;
     unsigned int tries = 0;
     int rc;
 
@@ -100,6 +100,8 @@ int sim_cpu_rm(unsigned int cpu, bool unplug)
         if ( ++tries == RM_TRIES )
             sim_bug(__FILE__, __LINE__, "the pCPU that leaves stays busy");
         sim_force(cpu);
+        /* Xen takes another reference at each try, and drops one at the end. */
+        cpupool_put(pool);
     }
     if ( !rc )
     {

@@ -251,6 +251,8 @@ static void do_tasklet(void)
 {
     unsigned int cpu = sim_below(nr_cpu_ids);
 
+    if ( !cpu_online(cpu) )
+        return;
     if ( sim_has_tasklet(cpu) )
         sim_tasklet(cpu, false);
     else if ( sim_chance(200) )
@@ -342,6 +344,7 @@ static void random_run(uint64_t seed, unsigned int trouble)
         sim.ipi_max_ns = MICROSECS(20);
         sim.switch_max_ns = MICROSECS(20);
         sim.timer_slop_ns = MICROSECS(50);
+        sim.window_permille = 100;
     }
     if ( trouble & BUSY_LOCKS )
         sim.trylock_fail_permille = 200;

@@ -61,7 +61,7 @@ struct sim {
 
     void (*check)(void);        /* called whenever nothing is under way     */
 
-    uint64_t allocs, live_allocs, events, decisions, switches, wakes;
+    uint64_t events, decisions, switches, wakes;
 };
 extern struct sim sim;
 extern struct cpupool *sim_pool[SIM_POOLS];
@@ -163,6 +163,8 @@ void sim_context_restore(const struct sim_context *context);
 void sim_enter(unsigned int cpu);           /* a CPU starts doing something */
 void sim_lock_rules(bool on);
 
+void sim_memory_remember(void);
+void sim_memory_compare(void);              /* the same as then?            */
 bool sim_rcu_pending(void);
 void sim_rcu_run(void);
 void sim_fibers(bool on);                   /* pCPUs may wait for each other */
