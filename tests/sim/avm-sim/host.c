@@ -38,11 +38,11 @@ s_time_t host_measure_from_ns;
 unsigned int host_nr_samples;
 int64_t host_sample_ns;
 uint64_t host_switches, host_events;
+unsigned int host_ignored;
 
 static const struct scenario *scenario;
 static const struct sched_def *sched;
-static FILE *trace, *notes;
-static unsigned int noted;              /* SET_* that were told of */
+static FILE *trace;
 static struct guest *on_cpu[NR_CPUS];
 static s_time_t start_ns;
 static struct sim_event sampler, measure;
@@ -150,14 +150,6 @@ static void on_stop(unsigned int cpu, struct vcpu *v)
 
 /* ---- settings --------------------------------------------------------------- */
 
-static void unsupported(unsigned int set, const char *what)
-{
-    if ( notes && !(noted & set) )
-        fprintf(notes, "%s: %s: not supported by %s, ignored\n",
-                scenario->name, what, sched->name);
-    noted |= set;
-}
-
 static void adjust(struct guest_domain *dom,
                    struct xen_domctl_scheduler_op *op)
 {
@@ -190,7 +182,7 @@ static void set_urgency(struct guest_domain *dom)
     adjust(dom, &op);
 }
 
-static void set_rtds(struct guest_domain *dom)
+static void set_rtds(struct guest_domain *dom, double fair)
 {
     struct xen_domctl_scheduler_op op = { 0 };
     s_time_t period_ns = RTDS_PERIOD_NS, budget_ns;
@@ -200,14 +192,27 @@ static void set_rtds(struct guest_domain *dom)
         period_ns = dom->now.reserve_period_ns;
         budget_ns = dom->now.reserve_budget_ns;
     }
-    else if ( scenario->rtds == RTDS_FAIR )
-        budget_ns = max((s_time_t)(ideal_left_share(scenario, dom->spec) *
-                                   RTDS_PERIOD_NS), RTDS_BUDGET_MIN_NS);
     else
-        return;
+        budget_ns = max((s_time_t)(fair * RTDS_PERIOD_NS), RTDS_BUDGET_MIN_NS);
     op.u.rtds.period = period_ns / MICROSECS(1);
     op.u.rtds.budget = budget_ns / MICROSECS(1);
     adjust(dom, &op);
+}
+
+/* One domain's fair part depends on all of them: on who is there, and how. */
+static void set_all_rtds(void)
+{
+    const struct settings *now[host_nr_domains], none = { 0 };
+    unsigned int i;
+
+    for ( i = 0; i < host_nr_domains; i++ )
+        now[i] = host_domains[i].d ? &host_domains[i].now : &none;
+    for ( i = 0; i < host_nr_domains; i++ )
+        if ( host_domains[i].d && (scenario->rtds == RTDS_FAIR ||
+                                   (now[i]->set & SET_RESERVATION)) )
+            set_rtds(&host_domains[i],
+                     scenario->rtds == RTDS_FAIR
+                     ? ideal_budget(scenario, i, now) : 0);
 }
 
 /* What of @s is set becomes so, as far as the scheduler has it. */
@@ -239,13 +244,13 @@ static void set(struct guest_domain *dom, const struct settings *s)
                 if ( cpu_in(s->affinity, cpu) )
                     cpumask_set_cpu(cpu, &mask);
             if ( sim_set_affinity(dom->guests[v].v, &mask, NULL) )
-                unsupported(SET_AFFINITY, "affinity");
+                host_ignored |= SET_AFFINITY;
         }
 
     if ( (s->set & SET_ROLE) && sched->id != XEN_SCHEDULER_ACTIVITY )
-        unsupported(SET_ROLE, "role");
+        host_ignored |= SET_ROLE;
     if ( (s->set & SET_RESERVATION) && sched->id != XEN_SCHEDULER_RTDS )
-        unsupported(SET_RESERVATION, "reservation");
+        host_ignored |= SET_RESERVATION;
     switch ( sched->id )
     {
     case XEN_SCHEDULER_CREDIT:
@@ -268,9 +273,8 @@ static void set(struct guest_domain *dom, const struct settings *s)
             set_urgency(dom);
         break;
     case XEN_SCHEDULER_RTDS:
-        set_rtds(dom);
         if ( dom->now.cap )
-            unsupported(SET_CAP, "cap");
+            host_ignored |= SET_CAP;
         break;
     default:
         break;
@@ -394,6 +398,7 @@ static s_time_t toolstack(s_time_t at)
 {
     static unsigned int next_change;
     s_time_t next = STIME_MAX;
+    bool changes = !at;
     unsigned int i;
 
     for ( i = 0; i < host_nr_domains; i++ )
@@ -403,13 +408,12 @@ static s_time_t toolstack(s_time_t at)
 
         if ( spec->start_ns == at && !dom->d )
         {
-            if ( at )
-                note_change();
+            changes = true;
             create(dom);
         }
         if ( spec->stop_ns == at && at && dom->d )
         {
-            note_change();
+            changes = true;
             destroy(dom);
         }
         if ( spec->start_ns > at )
@@ -422,7 +426,7 @@ static s_time_t toolstack(s_time_t at)
     {
         const struct change_spec *c = &scenario->changes[next_change++];
 
-        note_change();
+        changes = true;
         for ( i = 0; i < host_nr_domains; i++ )
             if ( host_domains[i].d &&
                  !strcmp(host_domains[i].spec->group, c->group) )
@@ -430,6 +434,10 @@ static s_time_t toolstack(s_time_t at)
     }
     if ( next_change < scenario->nr_changes )
         next = min(next, scenario->changes[next_change].at_ns);
+    if ( changes )
+        note_change();
+    if ( changes && sched->id == XEN_SCHEDULER_RTDS )
+        set_all_rtds();
 
     if ( sched->id == XEN_SCHEDULER_ACTIVITY )
     {
@@ -461,7 +469,7 @@ static void boot(uint64_t seed)
 }
 
 void host_run(const struct scenario *s, const struct sched_def *def,
-              uint64_t seed, FILE *trace_to, FILE *notes_to)
+              uint64_t seed, FILE *trace_to)
 {
     s_time_t at = 0, next;
     unsigned int i, v;
@@ -469,7 +477,6 @@ void host_run(const struct scenario *s, const struct sched_def *def,
     scenario = s;
     sched = def;
     trace = trace_to;
-    notes = notes_to;
 
     boot(seed);
     /* Caps are kept over 10 ms, so that is what an overshoot is seen in. */

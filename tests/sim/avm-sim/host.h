@@ -19,17 +19,16 @@ const struct sched_def *sched_find(const char *name);
 /* Why this scenario cannot be run with that scheduler; NULL: it can. */
 const char *host_unable(const struct scenario *s, const struct sched_def *sched);
 
-/*
- * @trace: where the schedule goes, or NULL. @notes: what the scheduler was asked
- * for and does not have, once each.
- */
+/* @trace: where the schedule goes, or NULL. */
 void host_run(const struct scenario *s, const struct sched_def *sched,
-              uint64_t seed, FILE *trace, FILE *notes);
+              uint64_t seed, FILE *trace);
 
 /* After a run: how many samples were taken, each so long after the last. */
 extern unsigned int host_nr_samples;
 extern int64_t host_sample_ns;
 extern uint64_t host_switches, host_events;
+/* SET_* that the scheduler was asked for and does not have. */
+extern unsigned int host_ignored;
 /* True: between these two samples nothing of the domains was changed. */
 bool host_steady(unsigned int from, unsigned int to);
 

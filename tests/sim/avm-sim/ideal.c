@@ -111,34 +111,36 @@ double ideal_share(const struct scenario *s, unsigned int domain,
     return share;
 }
 
-double ideal_left_share(const struct scenario *s, const struct domain_spec *of)
+double ideal_budget(const struct scenario *s, unsigned int domain,
+                    const struct settings *const *now)
 {
-    unsigned int i, nr = s->nr_domains, which = 0;
+    unsigned int i, nr = s->nr_domains;
     double *v = calloc(3 * nr, sizeof(*v)), *weight = v, *limit = v + nr;
-    double left = scenario_pcpus(s), share;
+    double left = scenario_pcpus(s), wanted = 0, share;
 
     if ( !v )
         abort();
     for ( i = 0; i < nr; i++ )
     {
         const struct domain_spec *d = &s->domains[i];
-        const struct settings *set = &d->settings;
+        const struct settings *set = now[i];
 
-        if ( d == of )
-            which = i;
         if ( set->set & SET_RESERVATION )
-        {
             left -= (double)set->reserve_budget_ns * d->nr_vcpus /
                     set->reserve_period_ns;
-            continue;
-        }
         weight[i] = set->weight * d->nr_vcpus;
-        /* A reservation has to hold the whole fair part: no demand here. */
-        limit[i] = d->nr_vcpus;
+        /* A budget has to hold the whole fair part, needed or not. */
+        limit[i] = set->weight ? d->nr_vcpus : 0;
     }
-    ideal_water_fill(left > 0 ? left : 0, nr, weight, limit, v + 2 * nr);
-    share = v[2 * nr + which] / of->nr_vcpus;
+    ideal_water_fill(scenario_pcpus(s), nr, weight, limit, v + 2 * nr);
+    for ( i = 0; i < nr; i++ )
+        if ( !(now[i]->set & SET_RESERVATION) )
+            wanted += v[2 * nr + i];
+    share = v[2 * nr + domain] / s->domains[domain].nr_vcpus;
     free(v);
+    /* Budgets of more than there is are kept for nobody. */
+    if ( wanted > left )
+        share = left > 0 ? share * left / wanted : 0;
 
     return share;
 }

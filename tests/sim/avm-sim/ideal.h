@@ -24,8 +24,12 @@ double ideal_demand(const struct domain_spec *d);
 double ideal_share(const struct scenario *s, unsigned int domain,
                    const struct settings *const *now);
 
-/* Fair part of one vCPU in what the reservations of others leave. */
-double ideal_left_share(const struct scenario *s, const struct domain_spec *d);
+/*
+ * For rtds: the fair part of one vCPU without a reservation, and no more than
+ * the reservations of others leave.
+ */
+double ideal_budget(const struct scenario *s, unsigned int domain,
+                    const struct settings *const *now);
 
 /* Load of the periodic tasks, in pCPUs; with a switch per job in it, or not. */
 double ideal_load(const struct scenario *s, bool with_switches);

@@ -72,6 +72,32 @@ static void table_of_row(FILE *f, const struct work *w, const struct row *row)
     }
 }
 
+/* A line per scheduler with what the scenarios ask for and it does not have. */
+static void table_ignored(FILE *f, const struct work *w, const struct row *rows)
+{
+    static const struct { unsigned int set; const char *name; } names[] = {
+        { SET_ROLE, "role" }, { SET_RESERVATION, "reservation" },
+        { SET_CAP, "cap" }, { SET_AFFINITY, "affinity" },
+    };
+    unsigned int k, i;
+
+    for ( k = 0; k < w->nr_scheds; k++ )
+    {
+        unsigned int ignored = 0;
+
+        for ( i = 0; i < w->nr_scenarios; i++ )
+            if ( !rows[i].cells[k].na && !rows[i].cells[k].failed )
+                ignored |= rows[i].cells[k].runs[0].ignored;
+        if ( !ignored )
+            continue;
+        fprintf(f, "%s does not have, so ignored:", w->scheds[k]->name);
+        for ( i = 0; i < sizeof(names) / sizeof(names[0]); i++ )
+            if ( ignored & names[i].set )
+                fprintf(f, " %s", names[i].name);
+        fputc('\n', f);
+    }
+}
+
 int report_table(FILE *f, const struct work *w, const struct row *rows)
 {
     unsigned int nr, i, k;
@@ -105,6 +131,7 @@ int report_table(FILE *f, const struct work *w, const struct row *rows)
                         shown(r->median_value), shown(r->median_score));
         }
     }
+    table_ignored(f, w, rows);
     fprintf(f, "%u seed%s; the worst one counts.%s\n", w->seeds.nr,
             w->seeds.nr == 1 ? "" : "s",
             clamped ? " *: better than the ideal, which is a bound; taken as 1."

@@ -21,7 +21,6 @@ struct job {
     struct outcome *outcome;
     bool *failed;
     const char *trace;
-    bool notes;
 };
 
 struct running {
@@ -61,8 +60,7 @@ static void __attribute__((noreturn)) do_job(const struct job *job, int fd)
                 job->sched->name, (unsigned long long)job->seed,
                 scenario_pcpus(job->scenario));
     }
-    host_run(job->scenario, job->sched, job->seed, trace,
-             job->notes ? stderr : NULL);
+    host_run(job->scenario, job->sched, job->seed, trace);
     score_measure(job->scenario, &o);
     if ( trace && fclose(trace) )
         exit(1);
@@ -229,7 +227,6 @@ struct row *run_all(const struct work *w)
                     .seed = w->seeds.first + s, .outcome = &cell->runs[s],
                     .failed = &cell->failed,
                     .trace = !i && !k && !s ? w->trace : NULL,
-                    .notes = !s && !w->progress,
                 };
         }
     }

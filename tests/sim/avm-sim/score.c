@@ -337,6 +337,7 @@ void score_measure(const struct scenario *s, struct outcome *o)
     default:
         break;
     }
+    o->ignored = host_ignored;
     more(o, "switches/s", host_switches / seconds(s));
     more(o, "migrations/s", migrations / seconds(s));
 }
@@ -469,7 +470,8 @@ double score_of(const struct scenario *s, double value, double ideal,
             score = 1e-9;
         break;
     }
-    *clamped = score > 1.0005;
+    /* Less than one's share may well be taken: it is a limit, not an aim. */
+    *clamped = score > 1.0005 && s->score.kind != SCORE_ENTITLEMENT;
 
     return min(score, 1.0);
 }

@@ -14,6 +14,7 @@
 struct outcome {
     double value;
     unsigned int samples;               /* that it rests on; 0: no matter   */
+    unsigned int ignored;               /* SET_* that the scheduler has not */
     unsigned int nr_more;
     struct { char name[24]; double value; } more[OUTCOME_MORE];
 };
