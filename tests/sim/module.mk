@@ -39,10 +39,13 @@ $(SIM_STUBS): tests/sim/stubs $(SIM_ACTIVITY) $(wildcard sched_activity/*.h) \
 	@mkdir -p $(SIM_FAST)
 	touch $@
 
+# Xen has a function of this name, which is not what libc's callers mean.
+$(SIM_OUT)/xen-core.o $(SIM_FAST)/xen-core.o: SIM_RENAME := -Dwait=xen_wait
+
 # sim-rules DIRECTORY, CFLAGS
 define sim-rules
 $(1)/xen-%.o: $(SIM_XEN)/common/sched/%.c $(SIM_STUBS)
-	$$(CC) $(2) -c -o $$@ $$<
+	$$(CC) $(2) $$(SIM_RENAME) -c -o $$@ $$<
 $(1)/xen-%.o: $(SIM_XEN)/common/%.c $(SIM_STUBS)
 	$$(CC) $(2) -c -o $$@ $$<
 $(1)/xen-%.o: $(SIM_XEN)/lib/%.c $(SIM_STUBS)
@@ -58,4 +61,8 @@ $(eval $(call sim-rules,$(SIM_FAST),$(SIM_FAST_CFLAGS)))
 $(SIM_OUT)/test-sched: $(SIM_OBJS)
 	$(CC) $(SIM_CFLAGS) -o $@ $^
 
--include $(SIM_OBJS:.o=.d) $(SIM_FAST_OBJS:.o=.d)
+SIM_BENCH := $(SIM_FAST_OBJS) $(SIM_FAST)/work.o $(SIM_FAST)/bench-core.o
+$(SIM_FAST)/bench-core: $(SIM_BENCH)
+	$(CC) -o $@ $^
+
+-include $(SIM_OBJS:.o=.d) $(SIM_BENCH:.o=.d)
