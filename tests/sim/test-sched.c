@@ -115,7 +115,8 @@ static int run(const struct test *t)
 
 int main(int argc, char *argv[])
 {
-    const struct test *lists[] = { directed_tests, random_tests }, *t;
+    const struct test *lists[] = { path_tests, directed_tests, random_tests };
+    const struct test *t;
     const char *name = "";
     int opt, failures = 0;
     unsigned int i;

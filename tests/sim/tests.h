@@ -12,7 +12,7 @@ struct test {
     const char *name;
     void (*run)(void);
 };
-extern const struct test directed_tests[], random_tests[];
+extern const struct test path_tests[], directed_tests[], random_tests[];
 
 /* From the command line. */
 extern bool tests_verbose;
