@@ -13,37 +13,27 @@
 #define IPI         XEN_SCHED_ACTIVITY_EVENT_IPI
 #define PIRQ        XEN_SCHED_ACTIVITY_EVENT_PIRQ
 
-static void boot(unsigned int cpus, unsigned int sched_id)
+static void boot_with(unsigned int sched_id, unsigned int cpus)
 {
     sim_boot(1, cpus, sched_id);
     sim.verbose = tests_verbose;
     sim.check = check_activity;
 }
 
-static struct vcpu *hog(unsigned int domid)
+static struct vcpu *hog_vcpu(unsigned int domid)
 {
-    struct domain *d = sim_guest_create(domid, 0, 1);
-
-    SIM_CHECK(d);
-    sim_work(d->vcpu[0], SIM_HOG, 0, 0);
-
-    return d->vcpu[0];
+    return hog(domid, 0)->vcpu[0];
 }
 
-static bool near(s_time_t a, s_time_t b, s_time_t tolerance)
-{
-    return a - b <= tolerance && b - a <= tolerance;
-}
-
-/* ---- SCHEDOP_poll, SCHEDOP_block -------------------------------------------- */
+/* ---- SCHEDOP_poll, SCHEDOP_block ---------------------------------------- */
 
 static void poll_timeout(void)
 {
     struct vcpu *v;
     s_time_t began;
 
-    boot(1, ACTIVITY);
-    v = hog(1);
+    boot(1);
+    v = hog_vcpu(1);
     sim_run(MILLISECS(1));
     began = sim_run_ns(v);
     expect(sim_poll(v, sim_port(0, VIRQ), sim.now_ns + MILLISECS(5)),
@@ -67,8 +57,8 @@ static void poll_port(void)
 {
     struct vcpu *v;
 
-    boot(1, ACTIVITY);
-    v = hog(1);
+    boot(1);
+    v = hog_vcpu(1);
     sim_run(MILLISECS(1));
     v->upcall_mask = true;
     sim_event_send(NULL, v, VIRQ);
@@ -85,8 +75,8 @@ static void poll_port(void)
 
     v->upcall_mask = true;
     sim_event_send(NULL, v, IPI);
-    expect(!sim_poll(v, sim_port(0, IPI), 0), "a port that is pending, at once");
-    expect(!sim_poll(v, sim_port(9, IPI), 0), "... and one that is not there");
+    expect(!sim_poll(v, sim_port(0, IPI), 0), "not for a pending port");
+    expect(!sim_poll(v, sim_port(9, IPI), 0), "... nor for one that is not there");
     expect(!v->poll_evtchn && !test_bit(0, v->domain->poll_mask) &&
            sim_executes(v), "and it goes on");
     sim_shutdown();
@@ -132,8 +122,8 @@ static void block_race(void)
     uint64_t switches;
     unsigned int i;
 
-    boot(1, ACTIVITY);
-    v = hog(1);
+    boot(1);
+    v = hog_vcpu(1);
     sim_run(MILLISECS(1));
     watch_hooks();
 
@@ -152,7 +142,7 @@ static void block_race(void)
     expect(sim_executes(v) && sim.switches == switches && starts == 1,
            "an event before it has left: it is told to go on where it is");
 
-    other = hog(2);
+    other = hog_vcpu(2);
     watch_hooks();
     for ( i = 0; i < 200; i++ )
     {
@@ -185,7 +175,7 @@ static void hooks(void)
     cpumask_t mask;
     s_time_t woken;
 
-    boot(2, ACTIVITY);
+    boot(2);
     d = sim_guest_create(1, 0, 1);
     cpumask_copy(&mask, cpumask_of(1));
     sim_set_affinity(d->vcpu[0], &mask, NULL);
@@ -207,7 +197,7 @@ static void hooks(void)
     sim_shutdown();
 }
 
-/* ---- pools and pCPUs --------------------------------------------------------- */
+/* ---- pools and pCPUs ---------------------------------------------------- */
 
 /*
  * Not rtds: when the pCPU leaves on which its timer is, it uses the pointer to
@@ -225,8 +215,8 @@ static void move_through_pools(void)
     unsigned int i, round;
     int rc;
 
-    boot(3, ACTIVITY);
-    stay = hog(2)->domain;
+    boot(3);
+    stay = hog_vcpu(2)->domain;
     d = sim_guest_create(1, 0, 3);
     sim_work(d->vcpu[0], SIM_HOG, 0, 0);
     sim_work(d->vcpu[1], SIM_RANDOM, MICROSECS(300), MICROSECS(700));
@@ -282,7 +272,7 @@ static void last_cpu_stays(void)
 {
     struct domain *d;
 
-    boot(2, ACTIVITY);
+    boot(2);
     SIM_CHECK(!sim_cpu_rm(1, false) && !sim_pool_create(1, ACTIVITY) &&
               !sim_cpu_add(1, 1));
     d = sim_guest_create(1, 1, 1);
@@ -303,9 +293,9 @@ static void hot_plug(unsigned int sched_id)
     unsigned int i, round;
     s_time_t before;
 
-    boot(3, sched_id);
+    boot_with(sched_id, 3);
     for ( i = 0; i < 3; i++ )
-        v[i] = hog(i + 1);
+        v[i] = hog_vcpu(i + 1);
     for ( round = 0; round < 10; round++ )
     {
         unsigned int cpu = 1 + round % 2;
@@ -340,7 +330,7 @@ static void hot_plug_credit(void) { hot_plug(XEN_SCHEDULER_CREDIT); }
 static void hot_plug_rtds(void) { hot_plug(XEN_SCHEDULER_RTDS); }
 static void hot_plug_null(void) { hot_plug(XEN_SCHEDULER_NULL); }
 
-/* ---- units of 2 vCPUs ---------------------------------------------------------- */
+/* ---- units of 2 vCPUs --------------------------------------------------- */
 
 /* The two threads of a core never serve two domains. */
 static void check_cores(void)
@@ -399,7 +389,7 @@ static void cores_credit2(void) { core_granularity(XEN_SCHEDULER_CREDIT2); }
 static void cores_credit(void) { core_granularity(XEN_SCHEDULER_CREDIT); }
 static void cores_activity(void) { core_granularity(ACTIVITY); }
 
-/* ---- other schedulers ------------------------------------------------------------ */
+/* ---- other schedulers --------------------------------------------------- */
 
 static void set_weight(struct domain *d, unsigned int weight)
 {
@@ -427,10 +417,10 @@ static void weights(unsigned int sched_id, unsigned int percent)
     struct vcpu *v[4];
     unsigned int i;
 
-    boot(2, sched_id);
+    boot_with(sched_id, 2);
     for ( i = 0; i < 4; i++ )
     {
-        v[i] = hog(i + 1);
+        v[i] = hog_vcpu(i + 1);
         set_weight(v[i]->domain, weight[i]);
     }
     sim_run(SECONDS(10));
@@ -455,7 +445,7 @@ static void rtds_budgets(void)
     struct vcpu *v[3];
     unsigned int i;
 
-    boot(1, XEN_SCHEDULER_RTDS);
+    boot_with(XEN_SCHEDULER_RTDS, 1);
     for ( i = 0; i < 3; i++ )
     {
         struct xen_domctl_scheduler_op op = {
@@ -467,7 +457,7 @@ static void rtds_budgets(void)
         };
         int rc;
 
-        v[i] = hog(i + 1);
+        v[i] = hog_vcpu(i + 1);
         rc = sim_adjust(v[i]->domain, &op);
         SIM_CHECK(!rc);
         op = (struct xen_domctl_scheduler_op){
@@ -490,9 +480,9 @@ static void null_runs(void)
     struct vcpu *v[2];
     unsigned int i;
 
-    boot(2, XEN_SCHEDULER_NULL);
+    boot_with(XEN_SCHEDULER_NULL, 2);
     for ( i = 0; i < 2; i++ )
-        v[i] = hog(i + 1);
+        v[i] = hog_vcpu(i + 1);
     sim_run(SECONDS(1));
     for ( i = 0; i < 2; i++ )
         expect(sim_run_ns(v[i]) > MILLISECS(999), "d%u has a pCPU of its own",

@@ -84,7 +84,7 @@ static void do_create(void)
     sim.alloc_fail_in = 0;
     if ( d )
         for ( i = 0; i < d->max_vcpus; i++ )
-            /* Real ones begin to run; null does not know of one that never did. */
+            /* Real ones begin to run: null has to have seen each run. */
             if ( sim_chance(900) || sched == XEN_SCHEDULER_NULL )
                 some_work(d->vcpu[i]);
 }
