@@ -27,7 +27,7 @@ void __lsan_enable(void) __attribute__((weak));
 static NOTIFIER_HEAD(cpu_chain);
 static unsigned int boot_timers;
 
-/* ---- command line ------------------------------------------------------------- */
+/* ---- command line ------------------------------------------------------- */
 
 extern const struct sim_xen_param *const __start_sim_params[];
 extern const struct sim_xen_param *const __stop_sim_params[];
@@ -76,7 +76,7 @@ int sim_param(const char *name, const char *value)
     return -ENOENT;
 }
 
-/* ---- topology --------------------------------------------------------------------- */
+/* ---- topology ----------------------------------------------------------- */
 
 static void place_cpus(void)
 {
@@ -114,7 +114,7 @@ static void place_cpus(void)
     }
 }
 
-/* ---- pCPUs come and go ---------------------------------------------------------------- */
+/* ---- pCPUs come and go -------------------------------------------------- */
 
 void register_cpu_notifier(struct notifier_block *nb)
 {
@@ -218,7 +218,7 @@ int sim_cpu_down(unsigned int cpu)
     return 0;
 }
 
-/* ---- the machine ------------------------------------------------------------------------ */
+/* ---- the machine -------------------------------------------------------- */
 
 static const char *scheduler_name(unsigned int sched_id)
 {

@@ -43,7 +43,8 @@ static void describe(void)
                     "v=%"PRId64" d=%+"PRId64" budget=%"PRId64"\n", v->vcpu_id,
                     v->processor, v->sched_unit->cpu_hard_affinity->bits[0],
                     v->pause_flags, state[su->state],
-                    su->class != ACT_FAIR ? " early" : "", su->saving ? " saving" : "",
+                    su->class != ACT_FAIR ? " early" : "",
+                    su->saving ? " saving" : "",
                     su->queue_after_save ? " again" : "",
                     v->is_running ? " running" : "", su->vruntime,
                     su->vdeadline - su->vruntime, su->budget);

@@ -12,7 +12,7 @@ struct domain *domain_list, *hardware_domain;
 struct vcpu *idle_vcpu[NR_CPUS];
 rcu_read_lock_t domlist_read_lock;
 
-/* ---- looking for them --------------------------------------------------------- */
+/* ---- looking for them --------------------------------------------------- */
 
 struct domain *sim_domain(unsigned int domid)
 {
@@ -43,7 +43,7 @@ int rcu_lock_remote_domain_by_id(domid_t domid, struct domain **d)
     return *d ? 0 : -ESRCH;
 }
 
-/* ---- pausing -------------------------------------------------------------------- */
+/* ---- pausing ------------------------------------------------------------ */
 
 void vcpu_pause_nosync(struct vcpu *v)
 {
@@ -132,7 +132,7 @@ void sim_vcpu_up(struct vcpu *v)
         vcpu_wake(v);
 }
 
-/* ---- coming and going ------------------------------------------------------------ */
+/* ---- coming and going --------------------------------------------------- */
 
 static void *zeroed(size_t nr, size_t size)
 {
@@ -281,7 +281,7 @@ void sim_domain_destroy(struct domain *d)
     domain_destroy(d);
 }
 
-/* ---- affinity ------------------------------------------------------------------- */
+/* ---- affinity ----------------------------------------------------------- */
 
 int sim_set_affinity(struct vcpu *v, const cpumask_t *hard,
                      const cpumask_t *soft)

@@ -85,7 +85,7 @@ void send_timer_event(struct vcpu *v)
     sim_event_send(NULL, v, XEN_SCHED_ACTIVITY_EVENT_VIRQ);
 }
 
-/* ---- hypercalls --------------------------------------------------------------- */
+/* ---- hypercalls --------------------------------------------------------- */
 
 static unsigned int enter(const struct vcpu *v)
 {

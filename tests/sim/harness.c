@@ -64,7 +64,7 @@ unsigned int get_random(void)
     return sim_random() >> 32;
 }
 
-/* ---- IRQ state and locks ------------------------------------------------- */
+/* ---- IRQ state and locks ------------------------------------------------ */
 
 #ifndef SIM_FAST
 
@@ -325,7 +325,7 @@ void sim_rcu_run(void)
     }
 }
 
-/* ---- memory -------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------- */
 
 #ifndef SIM_FAST
 
@@ -465,7 +465,7 @@ void free_cpumask_var(cpumask_var_t m)
 }
 #endif
 
-/* ---- guest memory ---------------------------------------------------------- */
+/* ---- guest memory ------------------------------------------------------- */
 
 bool sim_guest_copy_ok(void)
 {

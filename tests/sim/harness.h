@@ -27,7 +27,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* ---- xen/compiler.h, xen/types.h, xen/lib.h --------------------------- */
+/* ---- xen/compiler.h, xen/types.h, xen/lib.h ----------------------------- */
 
 #define BITS_PER_LONG 64
 #ifdef SIM_FAST
@@ -134,7 +134,7 @@ int printk(const char *fmt, ...);
 #define debugtrace_printk(fmt, args...) ((void)0)
 #define warning_add(text)    ((void)printk(text))
 
-/* ---- xen/param.h: 'name=value' for the command line, see sim_param() ----- */
+/* ---- xen/param.h: 'name=value' for the command line, see sim_param() ---- */
 
 struct sim_xen_param {
     const char *name;
@@ -147,10 +147,10 @@ struct sim_xen_param {
     static const struct sim_xen_param sim_param_##id = { n, k, sz, v, fn }; \
     static const struct sim_xen_param *const sim_param_at_##id \
     __attribute__((used, section("sim_params"))) = &sim_param_##id
-#define integer_param(n, v)  SIM_PARAM_(v, n, PARAM_INTEGER, sizeof(v), &v, NULL)
-#define boolean_param(n, v)  SIM_PARAM_(v, n, PARAM_BOOLEAN, sizeof(v), &v, NULL)
-#define string_param(n, v)   SIM_PARAM_(v, n, PARAM_STRING, sizeof(v), &v, NULL)
-#define custom_param(n, fn)  SIM_PARAM_(fn, n, PARAM_CUSTOM, 0, NULL, fn)
+#define integer_param(n, v) SIM_PARAM_(v, n, PARAM_INTEGER, sizeof(v), &v, NULL)
+#define boolean_param(n, v) SIM_PARAM_(v, n, PARAM_BOOLEAN, sizeof(v), &v, NULL)
+#define string_param(n, v)  SIM_PARAM_(v, n, PARAM_STRING, sizeof(v), &v, NULL)
+#define custom_param(n, fn) SIM_PARAM_(fn, n, PARAM_CUSTOM, 0, NULL, fn)
 #define custom_runtime_param  custom_param
 #define integer_runtime_param integer_param
 
@@ -158,7 +158,7 @@ struct sim_xen_param {
 #define simple_strtoul       strtoul
 unsigned long strtoul(const char *s, char **end, int base);
 
-/* ---- bits, atomics, barriers ------------------------------------------ */
+/* ---- bits, atomics, barriers -------------------------------------------- */
 
 #define smp_mb()             __asm__ volatile ( "" ::: "memory" )
 #define smp_rmb()            smp_mb()
@@ -229,7 +229,7 @@ typedef struct { int counter; } atomic_t;
 
 #include "masks.h"
 
-/* ---- per-CPU data, topology ---------------------------------------------- */
+/* ---- per-CPU data, topology --------------------------------------------- */
 
 #define DECLARE_PER_CPU(type, name) extern type per_cpu__##name[NR_CPUS]
 #define DEFINE_PER_CPU(type, name)  type per_cpu__##name[NR_CPUS]
@@ -255,12 +255,12 @@ extern struct sim_place sim_place[NR_CPUS];
 
 #include "locks.h"
 
-/* ---- memory ------------------------------------------------------------ */
+/* ---- memory ------------------------------------------------------------- */
 
 void *sim_alloc(size_t size, bool zero, const char *where);
 void sim_free(void *p, const char *where);
-#define xzalloc(type)            ((type *)sim_alloc(sizeof(type), true, SIM_HERE))
-#define xmalloc(type)            ((type *)sim_alloc(sizeof(type), false, SIM_HERE))
+#define xzalloc(type) ((type *)sim_alloc(sizeof(type), true, SIM_HERE))
+#define xmalloc(type) ((type *)sim_alloc(sizeof(type), false, SIM_HERE))
 #define xzalloc_array(type, n) \
     ((type *)sim_alloc(sizeof(type) * (n), true, SIM_HERE))
 #define xmalloc_array(type, n) \
@@ -274,7 +274,7 @@ void sim_free(void *p, const char *where);
 #define xfree(p)                 sim_free(p, SIM_HERE)
 #define XFREE(p)                 (xfree(p), (p) = NULL)
 
-/* ---- time, timers, softirqs -------------------------------------------- */
+/* ---- time, timers, softirqs --------------------------------------------- */
 
 s_time_t get_s_time(void);
 #define NOW()                    get_s_time()
@@ -315,7 +315,7 @@ static inline bool hypercall_preempt_check(void) { return false; }
 
 #include <sim/tasklet.h>
 
-/* ---- tracing, performance counters ------------------------------------- */
+/* ---- tracing, performance counters -------------------------------------- */
 
 extern int tb_init_done;
 void sim_trace(const void *data, size_t size);

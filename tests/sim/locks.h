@@ -116,9 +116,11 @@ typedef spinlock_t rwlock_t;
     ((void)sim_lock(l, LOCK_READ | LOCK_IRQ, NULL, SIM_HERE))
 #define read_lock_irqsave(l, f) \
     ((void)sim_lock(l, LOCK_READ | LOCK_IRQSAVE, &(f), SIM_HERE))
-#define read_trylock(l)          sim_lock(l, LOCK_READ | LOCK_TRY, NULL, SIM_HERE)
+#define read_trylock(l) \
+    sim_lock(l, LOCK_READ | LOCK_TRY, NULL, SIM_HERE)
 #define read_unlock(l)           sim_unlock(l, LOCK_READ, 0, SIM_HERE)
-#define read_unlock_irq(l)       sim_unlock(l, LOCK_READ | LOCK_IRQ, 0, SIM_HERE)
+#define read_unlock_irq(l) \
+    sim_unlock(l, LOCK_READ | LOCK_IRQ, 0, SIM_HERE)
 #define read_unlock_irqrestore(l, f) \
     sim_unlock(l, LOCK_READ | LOCK_IRQSAVE, f, SIM_HERE)
 #define write_lock               spin_lock

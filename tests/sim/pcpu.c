@@ -66,7 +66,7 @@ static bool busy(const struct pcpu *p)
     return p->prev || p->waits;
 }
 
-/* ---- softirqs ------------------------------------------------------------ */
+/* ---- softirqs ----------------------------------------------------------- */
 
 void open_softirq(int nr, softirq_handler handler)
 {
@@ -83,7 +83,7 @@ static void count_decision(void)
         times = 0;
     instant = sim.now_ns;
     if ( ++times == 10000 + 100 * nr_cpu_ids )
-        sim_bug(__FILE__, __LINE__, "pCPUs tell each other to schedule for ever");
+        sim_bug(__FILE__, __LINE__, "pCPUs schedule for ever, at one time");
     sim.decisions++;
 }
 
@@ -146,7 +146,7 @@ bool sim_has_tasklet(unsigned int cpu)
     return per_cpu(tasklet_work_to_do, cpu) & TASKLET_enqueued;
 }
 
-/* ---- the context switch --------------------------------------------------- */
+/* ---- the context switch ------------------------------------------------- */
 
 s_time_t sim_run_ns(const struct vcpu *v)
 {
@@ -235,7 +235,7 @@ void sync_vcpu_execstate(struct vcpu *v)
 {
 }
 
-/* ---- jobs ------------------------------------------------------------------ */
+/* ---- jobs --------------------------------------------------------------- */
 
 static void do_job(struct pcpu *p)
 {
@@ -355,7 +355,7 @@ static void poll_event(struct sim_event *event)
     resume(container_of(event, struct pcpu, poll));
 }
 
-/* ---- waiting for others ------------------------------------------------------ */
+/* ---- waiting for others ------------------------------------------------- */
 
 /* The pCPU does one thing at once that it has to do, or does not have to. */
 bool sim_step(unsigned int cpu)

@@ -70,7 +70,7 @@ uint64_t sim_random(void);
 unsigned int sim_below(unsigned int n);     /* 0 .. n - 1 */
 bool sim_chance(unsigned int permille);
 
-/* ---- boot.c --------------------------------------------------------------- */
+/* ---- boot.c ------------------------------------------------------------- */
 
 /* Xen's command line, before sim_boot(). -ENOENT: unknown; -EINVAL: bad. */
 int sim_param(const char *name, const char *value);
@@ -81,7 +81,7 @@ void sim_shutdown(void);                    /* back to that; finds leaks    */
 int sim_cpu_up(unsigned int cpu);           /* hot-plug: it joins pool 0    */
 int sim_cpu_down(unsigned int cpu);
 
-/* ---- pools.c -------------------------------------------------------------- */
+/* ---- pools.c ------------------------------------------------------------ */
 
 int sim_pool_create(unsigned int id, unsigned int sched_id);
 int sim_pool_destroy(unsigned int id);
@@ -93,7 +93,7 @@ int sim_adjust(struct domain *d, struct xen_domctl_scheduler_op *op);
 int sim_adjust_global(struct xen_sysctl_scheduler_op *op);
 void sim_dump(void);                        /* the 'r' debug key            */
 
-/* ---- domains.c ------------------------------------------------------------ */
+/* ---- domains.c ---------------------------------------------------------- */
 
 /* A domain whose vCPUs are online but blocked; NULL: no memory. */
 struct domain *sim_domain_create(unsigned int domid, unsigned int pool,
@@ -105,7 +105,7 @@ void sim_vcpu_up(struct vcpu *v);
 int sim_set_affinity(struct vcpu *v, const cpumask_t *hard,
                      const cpumask_t *soft);
 
-/* ---- events.c: what guests do ---------------------------------------------- */
+/* ---- events.c: what guests do ------------------------------------------- */
 
 /*
  * @to gets an event of the kind XEN_SCHED_ACTIVITY_EVENT_*; @from NULL: from
@@ -123,7 +123,7 @@ bool sim_poll(struct vcpu *v, evtchn_port_t port, s_time_t timeout_ns);
 void sim_yield(struct vcpu *v);
 void sim_address_space_switch(struct vcpu *v);
 
-/* ---- pcpu.c ----------------------------------------------------------------- */
+/* ---- pcpu.c ------------------------------------------------------------- */
 
 s_time_t sim_run_ns(const struct vcpu *v);  /* on a pCPU, by our own count  */
 #define sim_idle_ns(cpu) sim_run_ns(idle_vcpu[cpu])
@@ -134,13 +134,13 @@ bool sim_switching(unsigned int cpu);       /* context not saved yet        */
 bool sim_quiet(void);
 void sim_settle(void);                      /* whatever is under way ends   */
 
-/* ---- time.c ----------------------------------------------------------------- */
+/* ---- time.c ------------------------------------------------------------- */
 
 void sim_run(s_time_t for_ns);              /* virtual time passes          */
 void sim_stall(s_time_t for_ns);            /* ... and nobody gets to react */
 s_time_t sim_skew_max(void);
 
-/* ---- between these files ------------------------------------------------------ */
+/* ---- between these files ------------------------------------------------ */
 
 #define sim_say(fmt, args...) \
     do { if ( unlikely(sim.verbose) ) printf(fmt, ## args); } while ( 0 )

@@ -22,7 +22,7 @@ s_time_t sim_skew_max(void)
     return skew;
 }
 
-/* ---- timers ---------------------------------------------------------------- */
+/* ---- timers ------------------------------------------------------------- */
 
 static const struct timer *running;
 
@@ -111,7 +111,7 @@ void migrate_timer(struct timer *t, unsigned int cpu)
     t->cpu = cpu;
 }
 
-/* ---- the passing of time ------------------------------------------------------ */
+/* ---- the passing of time ------------------------------------------------ */
 
 void sim_run(s_time_t for_ns)
 {
