@@ -74,10 +74,10 @@ struct mark {
     char domain[64];
 };
 
-/* Returns -1 at the end, 1 if the line is no mark. */
+/* Returns -1 at the end, 1 if the line is no mark, 2 if it is wrong. */
 static int read_mark(struct plot *p, FILE *f, struct mark *m)
 {
-    char line[256], kind[8], to[24], pcpu[12];
+    char line[256];
 
     if ( !fgets(line, sizeof(line), f) )
         return -1;
@@ -94,19 +94,20 @@ static int read_mark(struct plot *p, FILE *f, struct mark *m)
                 &m->pcpu, m->domain, &m->vcpu) == 5 )
     {
         m->run = true;
-        return m->pcpu < PCPUS ? 0 : bad(p, "only 64 pCPUs can be drawn") + 9;
+        if ( m->pcpu < PCPUS )
+            return 0;
+        bad(p, "only 64 pCPUs can be drawn");
+        return 2;
     }
-    if ( sscanf(line, "%7[^,],%ld,%23[^,],", kind, &m->from_ns, to) >= 2 &&
-         !strcmp(kind, "wake") &&
-         sscanf(line, "wake,%ld,,,%63[^,],%u", &m->from_ns, m->domain,
+    if ( sscanf(line, "wake,%ld,,,%63[^,],%u", &m->from_ns, m->domain,
                 &m->vcpu) == 3 )
     {
         m->run = false;
         return 0;
     }
-    (void)pcpu;
 
-    return bad(p, "no line of a trace") + 9;
+    bad(p, "no line of a trace");
+    return 2;
 }
 
 static void box(struct plot *p, FILE *f, const struct mark *m)
@@ -173,7 +174,8 @@ static int look(struct plot *p, FILE *f)
             return 1;
         if ( m.run && m.pcpu >= p->pcpus )
             p->pcpus = m.pcpu + 1;
-        if ( m.from_ns >= p->to_ns || (m.run && m.to_ns <= p->from_ns) )
+        if ( m.from_ns >= p->to_ns ||
+             (m.run ? m.to_ns : m.from_ns) <= p->from_ns )
             continue;
         domain_index(p, m.domain);
         p->boxes++;
