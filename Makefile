@@ -48,16 +48,24 @@ STEPS_TEST := \
     'hypervisor (debug)=$(XEN)/xen-debug' \
     'unit tests=unit-tests'
 
+STEPS_SIM := \
+    'packages=build/.deps' \
+    'Xen source=$(XEN)/version' \
+    'patches=$(XEN)/.patched' \
+    'simulator=build/avm-sim'
+
 # What "make clean" leaves, because it came over the network.
 KEPT := build/.deps build/xen build/dom0 \
     $(addprefix $(XEN)/,apt download pristine version)
 
-.PHONY: help deps build demo test clean distclean programs unit-tests
+.PHONY: help deps build demo test bench-sim clean distclean programs unit-tests
 
 help:
 	@echo 'make demo       six guests on real Xen in QEMU: under credit2, then'
 	@echo '                sched=activity with avmd; report in build/demo'
 	@echo 'make test       build everything and run every test'
+	@echo 'make bench-sim  every scheduler in every scenario of the simulator, scored;'
+	@echo '                table and pictures in docs/results, JSON in build/bench'
 	@echo 'make test-demo  run the demo and check what it claims'
 	@echo 'make build      Xen, xl, libavm, avmd, avm and the images for QEMU'
 	@echo 'make deps       install the Debian packages of packages.txt'
@@ -87,6 +95,11 @@ test:
 	@tests/run $(UNIT_TESTS:%=--unit %) \
 	    $(foreach name,$(QEMU_TESTS), \
 	        --qemu '$(name)=$(QEMU_TEST_$(name))')
+
+bench-sim:
+	@$(SCRIPTS)/preflight
+	@$(SCRIPTS)/steps $(JOBS) $(STEPS_SIM)
+	@tests/sim/avm-sim/bench-sim
 
 clean:
 	$(SUDO) rm -rf $(filter-out $(KEPT),$(wildcard build/* build/.[a-z]* \

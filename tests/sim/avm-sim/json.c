@@ -13,6 +13,8 @@
 #define DEPTH_MAX 32
 /* yajl is fed at most this much at once: what is not JSON is noticed early. */
 #define CHUNK_BYTES 4096
+/* Ours have a few kilobytes. */
+#define FILE_BYTES_MAX (4 * 1024 * 1024)
 
 struct reader {
     const char *file;
@@ -31,29 +33,42 @@ const char *json_type_name(enum json_type type)
     return type_names[type];
 }
 
+/* One line, whatever the file has in its texts. */
+static void __attribute__((noreturn))
+die(const char *file, unsigned int line, const char *key, const char *what)
+{
+    char text[512], *s;
+
+    snprintf(text, sizeof(text), "%.80s: %s", key, what);
+    for ( s = text; *s; s++ )
+        if ( (unsigned char)*s < ' ' || *s == 0x7f )
+            *s = '?';
+    fprintf(stderr, "%s:%u: %s\n", file, line, text);
+    exit(1);
+}
+
 void json_die(const struct json *at, const char *fmt, ...)
 {
     const struct json *named = at;
+    char what[400];
     va_list args;
 
     while ( named && !named->key )
         named = named->up;
-    fprintf(stderr, "%s:%u: %s: ", at->file, at->line,
-            named ? named->key : "scenario");
     va_start(args, fmt);
-    vfprintf(stderr, fmt, args);
+    vsnprintf(what, sizeof(what), fmt, args);
     va_end(args);
-    fputc('\n', stderr);
-    exit(1);
+    die(at->file, at->line, named ? named->key : "scenario", what);
 }
 
 static void __attribute__((noreturn))
 die_at(const struct reader *r, const char *what, const char *more)
 {
-    fprintf(stderr, "%s:%u: %s: %s%s\n", r->file, r->line,
-            r->key ? r->key : r->in && r->in->key ? r->in->key : "scenario",
-            what, more);
-    exit(1);
+    char text[400];
+
+    snprintf(text, sizeof(text), "%s%s", what, more);
+    die(r->file, r->line,
+        r->key ? r->key : r->in && r->in->key ? r->in->key : "scenario", text);
 }
 
 static void *must(void *p)
@@ -225,7 +240,7 @@ struct json *json_read(const char *file)
     struct reader r = { .file = file, .line = 1 };
     yajl_handle yajl = must(yajl_alloc(&callbacks, NULL, &r));
     char chunk[CHUNK_BYTES];
-    size_t got;
+    size_t got, total = 0;
     FILE *f = fopen(file, "r");
 
     if ( !f )
@@ -234,7 +249,12 @@ struct json *json_read(const char *file)
         exit(1);
     }
     while ( (got = fread(chunk, 1, sizeof(chunk), f)) > 0 )
+    {
         feed(&r, yajl, chunk, got);
+        total += got;
+        if ( total > FILE_BYTES_MAX )
+            die_at(&r, "the file is too large for a scenario", "");
+    }
     if ( ferror(f) )
     {
         fprintf(stderr, "%s: %s\n", file, strerror(errno));
