@@ -4,7 +4,8 @@
  *
  * Files:
  *   activity.c  the operations Xen's scheduler core calls; placement
- *   queue.c     order and choice: virtual time, deadlines, classes, preemption
+ *   clock.c     virtual time, lag and slices
+ *   queue.c     order and choice: deadlines, classes, preemption
  *   cap.c       caps: budgets, parking, replenishment
  *   record.c    the activity record of each vCPU
  *   control.c   domctl and sysctl
@@ -81,13 +82,29 @@ enum act_class {
     ACT_CLASSES
 };
 
+/*
+ * The virtual time of a queue: the weighted mean of those of its active units,
+ * which are the ones that run or are queued. Kept as sums, so that reading it
+ * does not depend on how many there are.
+ */
+struct act_clock {
+    s_time_t base;                /* what offsets are relative to           */
+    s_time_t offset;              /* sum of weight * (vruntime - base)      */
+    uint64_t weight;              /* sum of the weights                     */
+    unsigned int nr_running;      /* those who advance all the time, ...    */
+    s_time_t charged;             /* ... and the sum of up to when they did */
+};
+
 struct act_runqueue {
     spinlock_t lock;
     struct list_head elem;        /* act_private.queues; private lock       */
     unsigned int socket;          /* that all its pCPUs are in              */
     unsigned int refs;            /* pCPUs allocated to it; private lock    */
+    unsigned int nr_cpus;         /* weight of cpus                         */
     unsigned int nr_units;        /* units assigned to it                   */
+    unsigned int nr_restricted;   /* of these, may not use all of cpus      */
     unsigned int nr_queued;       /* units in the trees                     */
+    struct act_clock clock;       /* of its active units                    */
     struct rb_root tree[ACT_CLASSES]; /* each by virtual deadline           */
     struct list_head parked;      /* units without budget                   */
     cpumask_t cpus;               /* pCPUs that take work from here; changes
@@ -137,6 +154,10 @@ struct act_unit {
     struct rb_node node;          /* in rq->tree[class]                     */
     struct list_head parked_elem; /* in rq->parked                          */
 
+    unsigned int weight;          /* of its domain, when last looked at     */
+    bool active;                  /* counts in rq->clock                    */
+    bool running;                 /* has a pCPU, by what this scheduler said */
+    bool restricted;              /* counts in rq->nr_restricted            */
     s_time_t vruntime;            /* time it ran, divided by weight         */
     s_time_t vdeadline;           /* vruntime at the end of its slice       */
     s_time_t charged;             /* running: charged up to this time       */
@@ -199,24 +220,34 @@ static inline bool act_before(s_time_t a, s_time_t b)
     return (s_time_t)((uint64_t)a - (uint64_t)b) < 0;
 }
 
+/* clock.c: the lock of su->rq is held. */
+void act_activate(struct act_unit *su);
+void act_deactivate(struct act_unit *su);
+void act_clock_start(struct act_unit *su, s_time_t now);
+void act_clock_stop(struct act_unit *su);
+void act_charge(struct act_unit *su, s_time_t now);
+bool act_in_debt(const struct act_unit *su, s_time_t now);
+s_time_t act_slice(const struct act_unit *su);
+void act_new_slice(struct act_unit *su, s_time_t now);
+void act_place(struct act_unit *su, s_time_t now);
+void act_assign(struct act_unit *su, struct act_runqueue *rq, s_time_t now);
+void act_unassign(struct act_unit *su, s_time_t now);
+void act_restrict(struct act_unit *su, const cpumask_t *hard);
+
 /* queue.c: the lock of su->rq (or rq) is held, except where it says otherwise. */
 unsigned int act_urgency(const struct act_dom *dom, s_time_t now);
-void act_charge(struct act_unit *su, s_time_t now);
 void act_enqueue(struct act_unit *su, s_time_t now);
 void act_dequeue(struct act_unit *su);
 void act_tickle(struct act_unit *su, s_time_t now);
 void act_tickle_idle(struct act_private *prv, struct act_runqueue *rq);
 void act_pass_word(struct act_private *prv, unsigned int cpu);
 bool act_boost(struct act_unit *su, s_time_t now);
-void act_expire_slice(struct act_unit *su);
-void act_assign(struct act_unit *su, struct act_runqueue *rq);
-void act_unassign(struct act_unit *su);
-void act_place(struct act_unit *su);
+void act_expire_slice(struct act_unit *su, s_time_t now);
 void act_requeue(struct act_unit *su, s_time_t now);
 struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
                           unsigned int cpu, s_time_t now, s_time_t *limit);
 int act_steal(struct act_private *prv, struct act_runqueue *rq,
-              unsigned int cpu);
+              unsigned int cpu, s_time_t now);
 
 /* cap.c */
 void act_cap_init(struct act_dom *dom);

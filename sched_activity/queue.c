@@ -1,256 +1,45 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Order and choice.
+ * Order and choice: which unit is served first, on which pCPU, for how long.
  *
- * Share. Each unit has a virtual time, the time it ran divided by its weight.
- * It asks for the pCPU a slice at a time; its virtual deadline is the virtual
- * time at which the slice is used up, and the earliest deadline runs first. So
- * nobody gets ahead of another by more than a slice, and a unit with a short
- * slice is served sooner, but not more.
- *
- * Latency. The slice follows the unit's own bursts: who needs the pCPU shortly
- * asks for little and is served soon; who computes gets long slices.
- *
- * Urgency. Critical and boosted units have trees of their own that are served
- * first. What they run is charged like everything else, and a unit that is ahead
- * of its share by more than debt_max is one of the fair class again. So urgency
- * is a loan, not a gift.
- *
- * Waking. A unit that slept must not claim the time it did not use: its virtual
- * time is pulled up to a little behind the mean of those it will compete with.
- * Only they matter: units pinned to other pCPUs advance at a pace of their own,
- * which says nothing to this one. And a unit that has a pCPU to itself, because
- * of its weight or of affinity, must neither save up nor owe without end; so
- * virtual times are kept within ACT_SPREAD_SLICES slices of that mean.
+ * The earliest virtual deadline (clock.c) runs first. Critical and boosted units
+ * have trees of their own that are served before. What they run is charged like
+ * everything else, and a unit that is ahead of its share by more than debt_max is
+ * one of the fair class again. So urgency is a loan, not a gift.
  */
 #include <xen/lib.h>
 #include <xen/softirq.h>
 
 #include "private.h"
 
-/* Among units that do compete the spread is below one slice; twice that leaves
- * them alone. */
-#define ACT_SPREAD_SLICES 2
-
 /* Looks at so many queued units, not all: a bound on what a wake-up costs. */
 #define ACT_LOOK_UNITS 16
-
-static s_time_t act_virtual(const struct act_unit *su, s_time_t ns)
-{
-    return ns * ACT_WEIGHT_SCALE / read_atomic(&su->dom->weight);
-}
 
 unsigned int act_urgency(const struct act_dom *dom, s_time_t now)
 {
     unsigned int urgency = read_atomic(&dom->urgency);
 
-    if ( now >= read_atomic(&dom->urgency_until) )
+    if ( urgency != XEN_SCHED_ACTIVITY_URGENCY_NORMAL &&
+         now >= read_atomic(&dom->urgency_until) )
         return XEN_SCHED_ACTIVITY_URGENCY_NORMAL;
 
     return urgency;
-}
-
-static s_time_t act_slice(const struct act_unit *su)
-{
-    const struct act_params *params = &su->dom->prv->params;
-    s_time_t burst = max(su->burst, su->burst_avg);
-
-    if ( su->class == ACT_BOOSTED )
-        return params->slice_min;
-
-    /* Twice the burst, so that a burst of usual length fits into one slice. */
-    return min(max(2 * burst, params->slice_min), params->slice_max);
-}
-
-/* Charge what runs on the queue's pCPUs, so that their order can be compared. */
-static void act_charge_running(struct act_runqueue *rq, s_time_t now)
-{
-    unsigned int cpu;
-
-    for_each_cpu ( cpu, &rq->cpus )
-    {
-        struct act_unit *su = act_running(cpu);
-
-        if ( su )
-            act_charge(su, now);
-    }
-}
-
-/* Sums for the mean virtual time of a unit's competitors. */
-struct act_mean {
-    s_time_t base;                /* virtual time that the sum counts from  */
-    s_time_t sum;                 /* of weight * (virtual time - base)      */
-    uint64_t weight;              /* their sum                              */
-    unsigned int lightest;        /* the least of them                      */
-};
-
-static void act_mean_add(struct act_mean *mean, const struct act_unit *su,
-                         const struct act_unit *other)
-{
-    unsigned int weight;
-
-    if ( other == su || other->class != ACT_FAIR ||
-         !cpumask_intersects(other->unit->cpu_hard_affinity,
-                             su->unit->cpu_hard_affinity) )
-        return;
-
-    weight = read_atomic(&other->dom->weight);
-    if ( !mean->weight )
-    {
-        mean->base = other->vruntime;
-        mean->lightest = weight;
-    }
-    mean->lightest = min(mean->lightest, weight);
-    mean->weight += weight;
-    mean->sum += (other->vruntime - mean->base) * weight;
-}
-
-/*
- * Where do the competitors of @su stand: the weighted mean of the virtual times
- * of the fair units that run or wait in its queue and may use a pCPU that it may
- * use? And how far may they be apart? The lightest decides that: its slice is the
- * longest in virtual time. False: there are none.
- */
-static bool act_competitors(const struct act_unit *su, s_time_t *vtime,
-                            s_time_t *spread)
-{
-    const struct act_runqueue *rq = su->rq;
-    struct act_mean mean = { .weight = 0 };
-    struct rb_node *node = rb_first(&rq->tree[ACT_FAIR]);
-    unsigned int i, cpu;
-
-    for_each_cpu ( cpu, &rq->cpus )
-    {
-        const struct act_unit *cur = act_running(cpu);
-
-        if ( cur )
-            act_mean_add(&mean, su, cur);
-    }
-
-    for ( i = 0; node && i < ACT_LOOK_UNITS; node = rb_next(node), i++ )
-        act_mean_add(&mean, su, rb_entry(node, struct act_unit, node));
-
-    if ( !mean.weight )
-        return false;
-
-    *vtime = mean.base + mean.sum / (s_time_t)mean.weight;
-    *spread = ACT_SPREAD_SLICES * su->dom->prv->params.slice_max *
-              ACT_WEIGHT_SCALE /
-              min(mean.lightest, read_atomic(&su->dom->weight));
-
-    return true;
-}
-
-/* Is @su so far ahead of its competitors that it may not be urgent? */
-static bool act_in_debt(const struct act_unit *su)
-{
-    s_time_t debt_max = su->dom->prv->params.debt_max, vtime, spread;
-
-    if ( !debt_max )
-        return true;
-
-    return act_competitors(su, &vtime, &spread) &&
-           !act_before(su->vruntime, vtime + act_virtual(su, debt_max));
 }
 
 /* The class of a unit that no event has boosted. */
 static enum act_class act_class(const struct act_unit *su, s_time_t now)
 {
     return act_urgency(su->dom, now) == XEN_SCHED_ACTIVITY_URGENCY_CRITICAL &&
-           !act_in_debt(su) ? ACT_CRITICAL : ACT_FAIR;
-}
-
-/*
- * Start a slice. The virtual time may be up to @behind (real time) behind that of
- * the competitors, and the spread they may have, and a debt, ahead of it.
- */
-static void act_new_slice(struct act_unit *su, s_time_t behind)
-{
-    s_time_t vtime, spread;
-
-    if ( act_competitors(su, &vtime, &spread) )
-    {
-        s_time_t first = vtime - (behind == STIME_MAX ? spread :
-                                  act_virtual(su, behind));
-        /* What was borrowed is not forgiven. */
-        s_time_t last = vtime + spread +
-                        act_virtual(su, su->dom->prv->params.debt_max);
-
-        if ( act_before(su->vruntime, first) )
-            su->vruntime = first;
-        else if ( act_before(last, su->vruntime) )
-            su->vruntime = last;
-    }
-
-    su->vdeadline = su->vruntime + act_virtual(su, act_slice(su));
-}
-
-/* @su has just woken, or come from another queue, and has no slice. */
-void act_place(struct act_unit *su)
-{
-    /* It slept: the work that the event brought is done. */
-    if ( su->class == ACT_BOOSTED )
-        su->class = ACT_FAIR;
-    act_new_slice(su, su->dom->prv->params.slice_min);
-}
-
-/*
- * Virtual times of different queues have nothing to do with each other: outside
- * a queue a unit's is relative to where its competitors are.
- */
-void act_assign(struct act_unit *su, struct act_runqueue *rq)
-{
-    s_time_t vtime, spread;
-
-    ASSERT(!su->rq && su->state == ACT_OUT);
-
-    su->rq = rq;
-    rq->nr_units++;
-    if ( act_competitors(su, &vtime, &spread) )
-        su->vruntime += vtime;
-}
-
-void act_unassign(struct act_unit *su)
-{
-    s_time_t vtime, spread;
-
-    ASSERT(su->rq && su->state == ACT_OUT);
-
-    if ( act_competitors(su, &vtime, &spread) )
-        su->vruntime -= vtime;
-    else
-        su->vruntime = 0;
-    su->rq->nr_units--;
-    su->rq = NULL;
-}
-
-/* Charge a running unit up to @now. */
-void act_charge(struct act_unit *su, s_time_t now)
-{
-    s_time_t delta = now - su->charged;
-
-    /* NOW() of different pCPUs may differ by a little. */
-    if ( act_is_idle(su) || delta <= 0 )
-        return;
-
-    su->charged = now;
-    su->burst += delta;
-    su->vruntime += act_virtual(su, delta);
-    if ( act_is_capped(su) )
-        su->budget -= delta;
-
-    if ( !act_before(su->vruntime, su->vdeadline) ||
-         (su->class != ACT_FAIR && act_in_debt(su)) )
-        act_expire_slice(su);
+           !act_in_debt(su, now) ? ACT_CRITICAL : ACT_FAIR;
 }
 
 /* The slice is used up, or given away. A boost lasts for one slice only. */
-void act_expire_slice(struct act_unit *su)
+void act_expire_slice(struct act_unit *su, s_time_t now)
 {
     if ( su->class != ACT_FAIR )
-        su->class = act_class(su, su->charged);
+        su->class = act_class(su, now);
 
-    act_new_slice(su, STIME_MAX);
+    act_new_slice(su, now);
 }
 
 static void act_insert(struct act_unit *su)
@@ -281,6 +70,7 @@ void act_enqueue(struct act_unit *su, s_time_t now)
 
     if ( act_is_capped(su) && su->budget + read_atomic(&su->dom->budget) <= 0 )
     {
+        act_deactivate(su);
         act_cap_park(su);
         return;
     }
@@ -289,9 +79,11 @@ void act_enqueue(struct act_unit *su, s_time_t now)
     if ( su->class != ACT_BOOSTED )
         su->class = act_class(su, now);
 
+    act_activate(su);
     act_insert(su);
 }
 
+/* Off its tree. It stays active: what it does next decides about that. */
 void act_dequeue(struct act_unit *su)
 {
     ASSERT(su->state == ACT_QUEUED);
@@ -305,7 +97,7 @@ void act_dequeue(struct act_unit *su)
 void act_requeue(struct act_unit *su, s_time_t now)
 {
     act_dequeue(su);
-    act_new_slice(su, STIME_MAX);
+    act_new_slice(su, now);
     act_enqueue(su, now);
     act_tickle(su, now);
 }
@@ -315,13 +107,13 @@ bool act_boost(struct act_unit *su, s_time_t now)
 {
     if ( su->state != ACT_QUEUED || su->class != ACT_FAIR ||
          act_urgency(su->dom, now) < XEN_SCHED_ACTIVITY_URGENCY_INTERACTIVE ||
-         act_in_debt(su) )
+         act_in_debt(su, now) )
         return false;
 
     act_dequeue(su);
     su->class = ACT_BOOSTED;
     su->boosts++;
-    act_new_slice(su, STIME_MAX);
+    act_new_slice(su, now);
     act_insert(su);
 
     return true;
@@ -444,8 +236,6 @@ void act_tickle(struct act_unit *su, s_time_t now)
                                   XEN_SCHED_ACTIVITY_URGENCY_BACKGROUND )
         return;
 
-    act_charge_running(rq, now);
-
     for_each_cpu ( cpu, &rq->cpus )
     {
         struct act_unit *cur = act_running(cpu);
@@ -499,6 +289,7 @@ static struct act_unit *act_first(struct act_runqueue *rq,
             if ( act_is_capped(su) && !act_cap_grab(su) )
             {
                 act_dequeue(su);
+                act_deactivate(su);
                 act_cap_park(su);
                 continue;
             }
@@ -535,7 +326,7 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
 
     /* A switch now would cost more than the one who waits gains by it. */
     if ( rival && next != rival && !rival->yielded &&
-         next->class == ACT_FAIR && act_slice(next) > params->slice_min &&
+         next->class == ACT_FAIR && !next->wake_time &&
          now < rival->picked + params->ratelimit )
     {
         *limit = rival->picked + params->ratelimit - now;
@@ -544,8 +335,8 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
     else if ( next == rival && !rq->nr_queued )
         *limit = params->slice_max;
     else
-        *limit = (next->vdeadline - next->vruntime) *
-                 read_atomic(&next->dom->weight) / ACT_WEIGHT_SCALE;
+        *limit = (next->vdeadline - next->vruntime) * next->weight /
+                 ACT_WEIGHT_SCALE;
 
     if ( act_is_capped(next) )
         *limit = min(*limit, next->budget);
@@ -560,7 +351,7 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
  * (perhaps who told this pCPU that there is work).
  */
 int act_steal(struct act_private *prv, struct act_runqueue *rq,
-              unsigned int cpu)
+              unsigned int cpu, s_time_t now)
 {
     struct act_runqueue *peer;
     struct act_unit *su = NULL;
@@ -584,11 +375,12 @@ int act_steal(struct act_private *prv, struct act_runqueue *rq,
         if ( su )
         {
             act_dequeue(su);
-            act_unassign(su);
-            act_assign(su, rq);
+            act_unassign(su, now);
+            act_assign(su, rq, now);
             sched_set_res(su->unit, get_sched_res(cpu));
-            act_place(su);
+            act_place(su, now);
             su->moved = true;
+            act_activate(su);
             act_insert(su);
         }
 
