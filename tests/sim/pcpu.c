@@ -184,7 +184,9 @@ static void check_choice(unsigned int cpu, const struct vcpu *next)
         return;
     if ( unit->res != sr || next->processor != cpu )
         sim_bug(__FILE__, __LINE__, "picked a unit of another pCPU");
-    if ( !cpumask_test_cpu(sr->master_cpu, unit->cpu_hard_affinity) )
+    /* In units of several it may change until the last one has switched. */
+    if ( !cpumask_test_cpu(sr->master_cpu, unit->cpu_hard_affinity) &&
+         !(next->pause_flags & VPF_migrating) )
         sim_bug(__FILE__, __LINE__, "picked against hard affinity");
     if ( unit->domain->cpupool != sr->cpupool )
         sim_bug(__FILE__, __LINE__, "picked a unit of another pool");
