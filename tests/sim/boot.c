@@ -89,7 +89,6 @@ static void place_cpus(void)
         sim_place[cpu].core = cpu / threads % cores;
         sim_place[cpu].socket = cpu / threads / cores;
         cpu_data[cpu].x86_num_siblings = threads;
-        SIM_CHECK(sim_place[cpu].socket < MAX_NUMNODES);
         cpumask_set_cpu(cpu, &cpumask_all);
         cpumask_set_cpu(cpu, &sim_cpumask_of[cpu]);
         cpumask_set_cpu(cpu, &sim_node_cpus[cpu_to_node(cpu)]);
