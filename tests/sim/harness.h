@@ -250,7 +250,7 @@ extern struct cpuinfo_x86 cpu_data[NR_CPUS];
 extern struct sim_place sim_place[NR_CPUS];
 #define cpu_to_core(c)              (sim_place[c].core)
 #define cpu_to_socket(c)            (sim_place[c].socket)
-#define cpu_to_node(c)              (sim_place[c].socket)
+#define cpu_to_node(c)              (sim_place[c].socket % MAX_NUMNODES)
 #define cpu_nr_siblings(c)          (cpu_data[c].x86_num_siblings)
 
 #include "locks.h"

@@ -33,27 +33,33 @@ UNIT_TESTS += $(SIM_OUT)/test-sched
 SIM_STUBS := $(SIM_OUT)/include/.stamp
 include tests/sim/avm-sim/module.mk
 
+$(SIM_OUT) $(SIM_FAST):
+	mkdir -p $@
+
 $(SIM_STUBS): tests/sim/stubs $(SIM_ACTIVITY) $(wildcard sched_activity/*.h) \
     build/xen/hypervisor.inputs
 	tests/sim/stubs $(SIM_XEN) $(@D) $(SIM_ACTIVITY) \
 	    $(wildcard sched_activity/*.h) $(SIM_XEN_SOURCES)
-	@mkdir -p $(SIM_FAST)
 	touch $@
+
+# They are there as soon as Xen is; what did not change keeps its time.
+$(SIM_XEN_SOURCES): build/xen/hypervisor.inputs
+	@:
 
 # Xen has a function of this name, which is not what libc's callers mean.
 $(SIM_OUT)/xen-core.o $(SIM_FAST)/xen-core.o: SIM_RENAME := -Dwait=xen_wait
 
 # sim-rules DIRECTORY, CFLAGS
 define sim-rules
-$(1)/xen-%.o: $(SIM_XEN)/common/sched/%.c $(SIM_STUBS)
+$(1)/xen-%.o: $(SIM_XEN)/common/sched/%.c $(SIM_STUBS) | $(1)
 	$$(CC) $(2) $$(SIM_RENAME) -c -o $$@ $$<
-$(1)/xen-%.o: $(SIM_XEN)/common/%.c $(SIM_STUBS)
+$(1)/xen-%.o: $(SIM_XEN)/common/%.c $(SIM_STUBS) | $(1)
 	$$(CC) $(2) -c -o $$@ $$<
-$(1)/xen-%.o: $(SIM_XEN)/lib/%.c $(SIM_STUBS)
+$(1)/xen-%.o: $(SIM_XEN)/lib/%.c $(SIM_STUBS) | $(1)
 	$$(CC) $(2) -c -o $$@ $$<
-$(1)/activity-%.o: sched_activity/%.c $(SIM_STUBS)
+$(1)/activity-%.o: sched_activity/%.c $(SIM_STUBS) | $(1)
 	$$(CC) $(2) -Wall -Werror -c -o $$@ $$<
-$(1)/%.o: tests/sim/%.c $(SIM_STUBS)
+$(1)/%.o: tests/sim/%.c $(SIM_STUBS) | $(1)
 	$$(CC) $(2) $(SIM_OWN_CFLAGS) -c -o $$@ $$<
 endef
 $(eval $(call sim-rules,$(SIM_OUT),$(SIM_CFLAGS)))

@@ -25,6 +25,47 @@ static struct vcpu *hog_vcpu(unsigned int domid)
     return hog(domid, 0)->vcpu[0];
 }
 
+static void command_line(void)
+{
+    struct xen_sysctl_scheduler_op op = {
+        .cmd = XEN_SYSCTL_SCHEDOP_getinfo,
+        .sched_id = XEN_SCHEDULER_CREDIT,
+    };
+
+    expect(sim_param("sched_ratelimit", "1") == -ENOENT, "an unknown name");
+    expect(sim_param("sched_ratelimit_us", "") == -EINVAL, "no value");
+    expect(sim_param("sched_ratelimit_us", "1x") == -EINVAL, "a bad value");
+    expect(sim_param("sched-gran", "thread") == -EINVAL, "a bad word");
+    expect(sim_param("sched", "0123456789") == -EINVAL, "a long word");
+    expect(!sim_param("sched_ratelimit_us", "2000") &&
+           !sim_param("sched_credit_tslice_ms", "5"), "good values");
+    boot_with(XEN_SCHEDULER_CREDIT, 1);
+    expect(!sim_adjust_global(&op) && op.u.sched_credit.tslice_ms == 5 &&
+           op.u.sched_credit.ratelimit_us == 2000, "... are what Xen has");
+    sim_shutdown();
+}
+
+/* Threads in cores of 2, cores in sockets of 2; one socket is half full. */
+static void topology(void)
+{
+    static const unsigned int siblings[] = { 3, 3, 12, 12, 48, 48 };
+    unsigned int cpu;
+
+    sim.topology.threads_per_core = 2;
+    sim.topology.cores_per_socket = 2;
+    boot_with(XEN_SCHEDULER_CREDIT2, 6);
+    for ( cpu = 0; cpu < 6; cpu++ )
+    {
+        expect(cpu_to_socket(cpu) == cpu / 4 && cpu_to_core(cpu) == cpu / 2 % 2,
+               "pCPU %u is in its place", cpu);
+        expect(per_cpu(cpu_sibling_mask, cpu)->bits[0] == siblings[cpu],
+               "pCPU %u has its siblings", cpu);
+        expect(per_cpu(cpu_core_mask, cpu)->bits[0] == (cpu < 4 ? 15 : 48),
+               "pCPU %u has its socket", cpu);
+    }
+    sim_shutdown();
+}
+
 /* ---- SCHEDOP_poll, SCHEDOP_block ---------------------------------------- */
 
 static void poll_timeout(void)
@@ -76,7 +117,7 @@ static void poll_port(void)
     v->upcall_mask = true;
     sim_event_send(NULL, v, IPI);
     expect(!sim_poll(v, sim_port(0, IPI), 0), "not for a pending port");
-    expect(!sim_poll(v, sim_port(9, IPI), 0), "... nor for one that is not there");
+    expect(!sim_poll(v, sim_port(9, IPI), 0), "... nor for a strange one");
     expect(!v->poll_evtchn && !test_bit(0, v->domain->poll_mask) &&
            sim_executes(v), "and it goes on");
     sim_shutdown();
@@ -347,6 +388,12 @@ static void check_cores(void)
     }
 }
 
+static void check_both(void)
+{
+    check_cores();
+    check_activity();
+}
+
 static void core_granularity(unsigned int sched_id)
 {
     struct domain *d[4];
@@ -356,7 +403,7 @@ static void core_granularity(unsigned int sched_id)
     SIM_CHECK(!sim_param("sched-gran", "core"));
     sim_boot(1, 4, sched_id);
     sim.verbose = tests_verbose;
-    sim.check = check_cores;
+    sim.check = check_both;
     expect(cpupool_get_granularity(sim_pool[0]) == 2, "units have 2 vCPUs");
     for ( i = 0; i < 4; i++ )
     {
@@ -491,6 +538,8 @@ static void null_runs(void)
 }
 
 const struct test path_tests[] = {
+    { "core: command line", command_line },
+    { "core: topology", topology },
     { "core: poll with a timeout", poll_timeout },
     { "core: poll of a port", poll_port },
     { "core: unblocked while it blocks", block_race },

@@ -22,7 +22,8 @@ struct sim_model {
     s_time_t (*switch_ns)(unsigned int cpu, const struct vcpu *prev,
                           const struct vcpu *next);
     /*
-     * @v's guest code begins to execute on @cpu now (idle vCPUs', too). Comes
+     * @v's guest code begins to execute on @cpu now (idle vCPUs', too, but not
+     * for those that do when the machine has booted). Comes
      * again, without a stop before, when a vCPU that called sim_block() or
      * sim_poll() goes on without ever having left its pCPU.
      */
@@ -109,8 +110,8 @@ int sim_set_affinity(struct vcpu *v, const cpumask_t *hard,
 
 /*
  * @to gets an event of the kind XEN_SCHED_ACTIVITY_EVENT_*; @from NULL: from
- * Xen. If it has an upcall pending already, that is all. Port numbers for
- * sim_poll() are per domain.
+ * Xen. If it has an upcall pending already, that is all. If it executes, it is
+ * up to its guest to see the upcall. sim_poll() has port numbers per domain.
  */
 void sim_event_send(struct vcpu *from, struct vcpu *to, unsigned int kind);
 #define sim_port(vcpu_id, kind) ((vcpu_id) * 4 + (kind) + 1)
@@ -171,11 +172,13 @@ void sim_fibers(bool on);                   /* pCPUs may wait for each other */
 bool sim_step(unsigned int cpu);            /* one thing that it has to do   */
 bool sim_step_all(void);
 void sim_force(unsigned int cpu);           /* all that it has to do         */
+bool sim_switching_from(const struct domain *d);
 void sim_guest_waits(unsigned int cpu);
 void sim_pcpu_on(unsigned int cpu);
 void sim_pcpu_off(unsigned int cpu);
 extern unsigned int sim_timers_active;
 bool sim_timers_wait(unsigned int cpu, s_time_t *until_ns);
-void sim_window(void);
+bool sim_unprotected(void);
+void sim_window(unsigned int cpu);          /* maybe it gets in between     */
 
 #endif /* SIM_H */
