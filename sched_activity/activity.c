@@ -527,8 +527,8 @@ static void cf_check act_event_runnable(const struct scheduler *ops,
     struct act_unit *su = act_unit(unit);
     s_time_t now = NOW();
 
-    if ( act_boost(su, now) )
-        act_tickle(su, now);
+    if ( act_event(su, now) )
+        act_boost(su, now);
 }
 
 /* Whoever tells another queue's pCPU of work takes it out of prv->idle. */
@@ -600,6 +600,7 @@ static void act_stop(struct act_unit *prev)
     if ( unit_runnable(prev->unit) )
     {
         prev->queue_after_save = true;
+        act_event_preempted(prev);
         if ( !prev->yielded )
             prev->preemptions++;
         return;
@@ -626,6 +627,7 @@ static void act_start(struct act_unit *next, unsigned int cpu, s_time_t now)
     next->unit->migrated = migrated;
     next->picked = now;
     act_clock_start(next, now);
+    act_event_start(next, now);
     act_record_run(next, now);
 }
 

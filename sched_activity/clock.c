@@ -31,7 +31,13 @@
  * Three times the longest burst of usual servers (a few milliseconds), and half
  * a round: nobody else waits for longer because of it than for its turn.
  */
-#define ACT_LAG_MAX MILLISECS(10)
+#define ACT_LAG_MAX MILLISECS(15)
+
+/*
+ * A boost may last for so many of the shortest slices: with the defaults for 1
+ * ms, which is a frame of audio or a request, with cold caches.
+ */
+#define ACT_BOOST_SLICES 2
 
 /* Among units that compete the spread is below one slice; twice that leaves them
  * alone. */
@@ -242,6 +248,9 @@ s_time_t act_slice(const struct act_unit *su)
 {
     s_time_t part = act_part(su), burst = max(su->burst, su->burst_avg);
 
+    if ( su->class == ACT_BOOSTED )
+        return ACT_BOOST_SLICES * su->dom->prv->params.slice_min;
+
     /* Twice the burst, so that a burst of usual length fits into one slice. */
     return min(max(2 * burst, su->dom->prv->params.slice_min), part);
 }
@@ -345,8 +354,10 @@ void act_charge(struct act_unit *su, s_time_t now)
     if ( act_is_capped(su) )
         su->budget -= delta;
 
-    if ( !act_before(su->vruntime, su->vdeadline) ||
-         (su->class != ACT_FAIR && act_in_debt(su, now)) )
+    if ( act_event_judge(su, now) && su->class == ACT_BOOSTED )
+        act_expire_slice(su, now);
+    else if ( !act_before(su->vruntime, su->vdeadline) ||
+              (su->class != ACT_FAIR && act_in_debt(su, now)) )
         act_expire_slice(su, now);
 }
 

@@ -6,6 +6,7 @@
  *   activity.c  the operations Xen's scheduler core calls; placement
  *   clock.c     virtual time, lag and slices
  *   queue.c     order and choice: deadlines, classes, preemption
+ *   event.c     events for units that wait: which of them matter
  *   cap.c       caps: budgets, parking, replenishment
  *   record.c    the activity record of each vCPU
  *   control.c   domctl and sysctl
@@ -54,6 +55,18 @@
 
 /* Below this a timer costs more than what it limits. */
 #define ACT_TIMER_MIN MICROSECS(20)
+
+/* A value that changes when the guest goes to another address space. */
+#ifndef arch_vcpu_address_space
+#define arch_vcpu_address_space(v) 0UL
+#endif
+
+/*
+ * How long after it got its pCPU a guest has gone to the task that an event woke:
+ * upcall, interrupt handler, scheduler. A few microseconds on hardware; this is
+ * for slow and cold machines, and still a small part of a slice.
+ */
+#define ACT_PROBE MICROSECS(150)
 
 /* Weight at which virtual time runs as fast as real time. */
 #define ACT_WEIGHT_SCALE XEN_SCHED_ACTIVITY_WEIGHT_DEFAULT
@@ -169,6 +182,11 @@ struct act_unit {
     s_time_t wake_time;           /* 0, or: woken, has not run since        */
 
     enum act_class class;
+    bool event_waits;             /* an event came since it last ran        */
+    bool at_work;                 /* on a task that an event woke           */
+    uint16_t evidence;            /* that its events wake tasks; event.c    */
+    unsigned long space;          /* its address space, when looked at last */
+    s_time_t probe;               /* 0, or: when to look at it again        */
     bool yielded;                 /* wants to be put behind others          */
     bool blocked;                 /* gave its pCPU up to wait for an event  */
     bool saving;                  /* pCPU may still hold its context        */
@@ -241,13 +259,19 @@ void act_dequeue(struct act_unit *su);
 void act_tickle(struct act_unit *su, s_time_t now);
 void act_tickle_idle(struct act_private *prv, struct act_runqueue *rq);
 void act_pass_word(struct act_private *prv, unsigned int cpu);
-bool act_boost(struct act_unit *su, s_time_t now);
+void act_boost(struct act_unit *su, s_time_t now);
 void act_expire_slice(struct act_unit *su, s_time_t now);
 void act_requeue(struct act_unit *su, s_time_t now);
 struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
                           unsigned int cpu, s_time_t now, s_time_t *limit);
 int act_steal(struct act_private *prv, struct act_runqueue *rq,
               unsigned int cpu, s_time_t now);
+
+/* event.c: the lock of su->rq is held. */
+bool act_event(struct act_unit *su, s_time_t now);
+void act_event_start(struct act_unit *su, s_time_t now);
+void act_event_preempted(struct act_unit *su);
+bool act_event_judge(struct act_unit *su, s_time_t now);
 
 /* cap.c */
 void act_cap_init(struct act_dom *dom);

@@ -102,21 +102,15 @@ void act_requeue(struct act_unit *su, s_time_t now)
     act_tickle(su, now);
 }
 
-/* An event reached @su, which waits for a pCPU. True: it got ahead. */
-bool act_boost(struct act_unit *su, s_time_t now)
+/* @su, which is queued, is to run early, for a short slice. */
+void act_boost(struct act_unit *su, s_time_t now)
 {
-    if ( su->state != ACT_QUEUED || su->class != ACT_FAIR ||
-         act_urgency(su->dom, now) < XEN_SCHED_ACTIVITY_URGENCY_INTERACTIVE ||
-         act_in_debt(su, now) )
-        return false;
-
     act_dequeue(su);
     su->class = ACT_BOOSTED;
     su->boosts++;
     act_new_slice(su, now);
     act_insert(su);
-
-    return true;
+    act_tickle(su, now);
 }
 
 /* A pCPU that leaves the pool is told by this first, and must end up idle. */
@@ -340,6 +334,11 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
 
     if ( act_is_capped(next) )
         *limit = min(*limit, next->budget);
+    /* One that starts now is looked at first when its slice has begun. */
+    if ( next->event_waits )
+        *limit = min(*limit, ACT_PROBE);
+    else if ( next == prev && next->probe )
+        *limit = min(*limit, next->probe - now);
     *limit = max(*limit, ACT_TIMER_MIN);
 
     return next;

@@ -139,4 +139,5 @@ void sim_yield(struct vcpu *v)
 
 void sim_address_space_switch(struct vcpu *v)
 {
+    v->activity.address_space++;
 }

@@ -49,6 +49,7 @@ struct vcpu {
     struct timer periodic_timer, singleshot_timer, poll_timer;
     struct {                    /* a patch of ours adds it to Xen's */
         uint64_t events[4], events_runnable, events_sent;
+        unsigned long address_space;
     } activity;
 
     /* What there is in the guest's shared memory, see events.c. */
@@ -145,5 +146,7 @@ int continue_hypercall_on_cpu(unsigned int cpu, long (*fn)(void *data),
 
 long do_sched_op(int cmd, XEN_GUEST_HANDLE_PARAM(void) arg);
 long do_set_timer_op(s_time_t timeout);
+
+#define arch_vcpu_address_space(v) ((v)->activity.address_space)
 
 #endif /* SIM_VCPUS_H */

@@ -154,11 +154,15 @@ static void go_on(struct guest *g)
         return;
     }
 
+    /* Each task has an address space of its own. */
+    if ( g->space != t )
+    {
+        g->space = t;
+        sim_address_space_switch(g->v);
+    }
     if ( t->woken )
     {
         t->woken = false;
-        /* An event woke it: the kernel switched to its address space. */
-        sim_address_space_switch(g->v);
         task_started(t);
     }
     g->task = t;

@@ -95,6 +95,7 @@ struct guest {
     s_time_t cold_ns;           /* what is left of a cache refill            */
     s_time_t kernel_ns;         /* interrupt work to do first                */
     struct guest_task *task;    /* NULL: kernel                              */
+    const struct guest_task *space; /* whose address space is loaded */
     struct sim_event done, look, tick;
     s_time_t tick_phase_ns;
     bool tick_due;
