@@ -262,7 +262,7 @@ void guest_event(struct guest_task *from, struct guest *to, unsigned int kind)
             delay_ns = MODEL_IPI_NS;
     }
     if ( !to->running || to->blocking )
-        host_note_wake(to);
+        host_note_event(to);
     sim_event_send(from ? from->guest->v : NULL, to->v, kind);
     if ( to->running && !sim_pending(&to->look) )
         sim_at(&to->look, sim.now_ns + delay_ns);

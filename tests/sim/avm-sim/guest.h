@@ -110,7 +110,7 @@ extern unsigned int host_nr_domains;
 extern s_time_t host_measure_from_ns;
 unsigned int host_cache_group(unsigned int cpu);
 struct guest *host_sibling(unsigned int cpu);   /* runs on the other thread */
-void host_note_wake(const struct guest *g);
+void host_note_event(const struct guest *g);    /* one that does not run */
 
 /* guest.c */
 void guest_init(struct guest *g, struct guest_domain *domain, unsigned int id,

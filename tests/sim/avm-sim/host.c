@@ -92,11 +92,12 @@ struct guest *host_sibling(unsigned int cpu)
     return scenario->threads > 1 ? on_cpu[cpu ^ 1] : NULL;
 }
 
-void host_note_wake(const struct guest *g)
+void host_note_event(const struct guest *g)
 {
     if ( trace )
-        fprintf(trace, "wake,%"PRId64",,,%s,%u\n", sim.now_ns - start_ns,
-                g->domain->spec->name, g->id);
+        fprintf(trace, "%s,%"PRId64",,,%s,%u\n",
+                g->v->pause_flags & VPF_blocked ? "wake" : "event",
+                sim.now_ns - start_ns, g->domain->spec->name, g->id);
 }
 
 /* ---- hooks of the simulated Xen ------------------------------------------ */
