@@ -288,7 +288,8 @@ void sim_shutdown(void)
         sim_domain_destroy(domain_list);
     sim_settle();
     for ( cpu = 1; cpu < nr_cpu_ids; cpu++ )
-        if ( cpu_online(cpu) && get_sched_res(cpu)->cpupool )
+        if ( cpu_online(cpu) && get_sched_res(cpu)->cpupool &&
+             get_sched_res(cpu)->master_cpu == cpu )
         {
             rc = sim_cpu_rm(cpu, false);
             SIM_CHECK(!rc);
@@ -303,7 +304,9 @@ void sim_shutdown(void)
     {
         if ( sim_has_tasklet(cpu) )
             sim_tasklet(cpu, false);
-        rc = sim_cpu_add(0, cpu);
+        /* It may be a thread of one that is there. */
+        rc = cpu_online(cpu) && get_sched_res(cpu)->cpupool
+             ? 0 : sim_cpu_add(0, cpu);
         SIM_CHECK(!rc);
     }
     /* A pCPU that idles may still have it in mind to try something again. */

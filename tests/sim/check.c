@@ -71,6 +71,17 @@ violated(const struct act_unit *su, const char *fmt, ...)
     sim_bug(__FILE__, __LINE__, text);
 }
 
+static bool has_tasklet(unsigned int cpu)
+{
+    unsigned int thread;
+
+    for_each_cpu ( thread, get_sched_res(cpu)->cpus )
+        if ( sim_has_tasklet(thread) )
+            return true;
+
+    return false;
+}
+
 static unsigned int check_tree(const struct act_runqueue *rq,
                                enum act_class class)
 {
@@ -133,7 +144,7 @@ static void check_queue(const struct act_private *prv,
         if ( !idle && cpumask_test_cpu(cpu, &rq->idle) )
             violated(NULL, "CPU %u is busy, its queue says idle", cpu);
         if ( idle && !cpumask_test_cpu(cpu, &rq->idle) &&
-             !sim_has_tasklet(cpu) )
+             !has_tasklet(cpu) )
             violated(NULL, "CPU %u is idle, its queue says busy", cpu);
         if ( cpumask_test_cpu(cpu, &rq->idle) !=
              cpumask_test_cpu(cpu, &prv->idle) )
@@ -174,7 +185,7 @@ static unsigned int idle_beside(const struct act_unit *su)
     if ( su->state == ACT_QUEUED )
         for_each_cpu ( cpu, su->unit->cpu_hard_affinity )
             if ( cpumask_test_cpu(cpu, pool) &&
-                 is_idle_unit(curr_on_cpu(cpu)) && !sim_has_tasklet(cpu) )
+                 is_idle_unit(curr_on_cpu(cpu)) && !has_tasklet(cpu) )
                 return cpu;
 
     return nr_cpu_ids;
@@ -238,7 +249,9 @@ void check_activity(void)
                 parked += su->state == ACT_PARKED;
                 nr++;
             }
-            if ( nr != dom->nr_units || nr != dom->dom->max_vcpus )
+            if ( nr != dom->nr_units ||
+                 nr != DIV_ROUND_UP(dom->dom->max_vcpus,
+                                    cpupool_get_granularity(sim_pool[id])) )
                 violated(NULL, "d%d: nr_units is wrong", dom->dom->domain_id);
             if ( parked != dom->nr_parked )
                 violated(NULL, "d%d: nr_parked is wrong", dom->dom->domain_id);

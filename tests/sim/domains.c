@@ -277,6 +277,9 @@ struct domain *sim_domain_create(unsigned int domid, unsigned int pool,
 void sim_domain_destroy(struct domain *d)
 {
     domain_pause(d);
+    /* Real domains take long to die: no pCPU is still busy with a vCPU. */
+    while ( sim_switching_from(d) )
+        cpu_relax();
     d->is_dying = DOMDYING_dead;
     domain_destroy(d);
 }

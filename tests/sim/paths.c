@@ -347,6 +347,12 @@ static void check_cores(void)
     }
 }
 
+static void check_both(void)
+{
+    check_cores();
+    check_activity();
+}
+
 static void core_granularity(unsigned int sched_id)
 {
     struct domain *d[4];
@@ -356,7 +362,7 @@ static void core_granularity(unsigned int sched_id)
     SIM_CHECK(!sim_param("sched-gran", "core"));
     sim_boot(1, 4, sched_id);
     sim.verbose = tests_verbose;
-    sim.check = check_cores;
+    sim.check = check_both;
     expect(cpupool_get_granularity(sim_pool[0]) == 2, "units have 2 vCPUs");
     for ( i = 0; i < 4; i++ )
     {

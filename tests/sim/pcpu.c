@@ -22,7 +22,12 @@ void __sanitizer_finish_switch_fiber(void *save, const void **bottom,
                                      size_t *size) __attribute__((weak));
 
 /* How long it takes to see what another pCPU wrote: a cache line moves. */
-#define POLL_NS     100
+#define SEEN_NS     100
+/*
+ * pCPUs that wait look at once when a thread of theirs has done something, or
+ * somebody told them; this often, because something else may have happened.
+ */
+#define POLL_NS     MICROSECS(10)
 /* Enough for any wait that ends at all. */
 #define RELAX_MAX   1000000
 #define STACK_BYTES (256 * 1024)
@@ -104,6 +109,8 @@ void cpu_raise_softirq(unsigned int cpu, unsigned int nr)
     if ( sim.ipi_max_ns )
         due_ns += sim_below(sim.ipi_max_ns + 1);
 
+    if ( p->waits )
+        sim_at(&p->poll, due_ns + SEEN_NS);
     if ( !p->pending || due_ns < p->due_ns )
     {
         p->due_ns = due_ns;
@@ -311,9 +318,16 @@ static void fiber(void)
 
 static void resume(struct pcpu *p)
 {
+    unsigned int thread;
+    bool waited = p->waits;
+
     to_fiber(p);
     if ( p->waits )
         sim_at(&p->poll, sim.now_ns + POLL_NS);
+    if ( !p->waits || !waited )
+        for_each_cpu ( thread, get_sched_res(number(p))->cpus )
+            if ( thread != number(p) && pcpus[thread].waits )
+                sim_at(&pcpus[thread].poll, sim.now_ns + SEEN_NS);
     sim_enter(number(p));
     leave(p);
 }
@@ -462,6 +476,18 @@ void sim_window(void)
     sim_context_restore(&held);
 }
 
+/* It is paused; but is it off the pCPUs, too? */
+bool sim_switching_from(const struct domain *d)
+{
+    unsigned int cpu;
+
+    for_each_online_cpu ( cpu )
+        if ( pcpus[cpu].prev && pcpus[cpu].prev->domain == d )
+            return true;
+
+    return false;
+}
+
 bool sim_quiet(void)
 {
     unsigned int cpu;
@@ -490,7 +516,7 @@ bool sim_timers_wait(unsigned int cpu, s_time_t *until_ns)
     if ( likely(!busy(p)) )
         return false;
     *until_ns = sim_pending(&p->switched) ? p->switched.at_ns
-                                          : sim.now_ns + POLL_NS;
+                                          : sim.now_ns + SEEN_NS;
 
     return true;
 }

@@ -255,7 +255,8 @@ static void do_tasklet(void)
 {
     unsigned int cpu = sim_below(nr_cpu_ids);
 
-    if ( !cpu_online(cpu) )
+    /* A tasklet that does not end keeps a rendezvous from ever succeeding. */
+    if ( !cpu_online(cpu) || get_sched_res(cpu)->granularity > 1 )
         return;
     if ( sim_has_tasklet(cpu) )
         sim_tasklet(cpu, false);
@@ -280,7 +281,8 @@ static void do_records(void)
             if ( i >= nr || rec[i].domid != d->domain_id ||
                  rec[i].vcpu_id != v->vcpu_id )
                 sim_bug(__FILE__, __LINE__, "a record is missing");
-            if ( !sim_skew_max() &&
+            /* In units of 2, Xen's count begins before both have switched. */
+            if ( !sim_skew_max() && get_sched_res(0)->granularity == 1 &&
                  rec[i].time_ns[RUNSTATE_running] != sim_run_ns(v) )
                 sim_bug(__FILE__, __LINE__, "a record has another run time");
             i++;
@@ -335,7 +337,7 @@ static const struct {
 };
 
 /* What the seed makes of the machine; each adds one kind of trouble. */
-enum { CALM = 0, LATE = 1, BUSY_LOCKS = 2, SKEW = 4 };
+enum { CALM = 0, LATE = 1, BUSY_LOCKS = 2, SKEW = 4, CORES = 8 };
 
 static void random_run(uint64_t seed, unsigned int sched_id,
                        unsigned int trouble)
@@ -345,6 +347,12 @@ static void random_run(uint64_t seed, unsigned int sched_id,
     unsigned int i, cpu, total = 0;
 
     sched = sched_id;
+    if ( trouble & CORES )
+    {
+        cpus = ROUNDUP(cpus, 2);
+        sim.topology.threads_per_core = 2;
+        sim_param("sched-gran", "core");
+    }
     sim_boot(seed, cpus, sched);
     sim.verbose = tests_verbose;
     sim.check = check_activity;
@@ -366,7 +374,8 @@ static void random_run(uint64_t seed, unsigned int sched_id,
      * to leave a busy pool takes new work all the time; rtds and null fail when
      * a pCPU or a domain leaves at the wrong moment.
      */
-    cpus_move = sched == ACTIVITY || sched == XEN_SCHEDULER_CREDIT;
+    cpus_move = (sched == ACTIVITY || sched == XEN_SCHEDULER_CREDIT) &&
+                !(trouble & CORES);
     two_pools = cpus > 1 && sim_chance(700) && cpus_move;
     if ( two_pools && (sim_cpu_rm(cpus - 1, false) ||
                        sim_pool_create(1, sched) ||
@@ -432,6 +441,12 @@ static void random_all(void)
     random_runs(ACTIVITY, nr_seeds, LATE | BUSY_LOCKS | SKEW);
 }
 
+/* Units of 2 vCPUs. */
+static void random_cores(void)
+{
+    random_runs(ACTIVITY, DIV_ROUND_UP(nr_seeds, 3), LATE | CORES);
+}
+
 /* Xen's, with a third of them: here it is the simulator that is tested. */
 static void random_of(unsigned int sched_id)
 {
@@ -448,6 +463,7 @@ const struct test random_tests[] = {
     { "random, late softirqs and timers", random_late },
     { "random, trylock fails", random_locks },
     { "random, late, trylock fails, clocks differ", random_all },
+    { "random, units of 2 vCPUs", random_cores },
     { "random, credit2", random_credit2 },
     { "random, credit", random_credit },
     { "random, rtds", random_rtds },

@@ -171,6 +171,7 @@ void sim_fibers(bool on);                   /* pCPUs may wait for each other */
 bool sim_step(unsigned int cpu);            /* one thing that it has to do   */
 bool sim_step_all(void);
 void sim_force(unsigned int cpu);           /* all that it has to do         */
+bool sim_switching_from(const struct domain *d);
 void sim_guest_waits(unsigned int cpu);
 void sim_pcpu_on(unsigned int cpu);
 void sim_pcpu_off(unsigned int cpu);
