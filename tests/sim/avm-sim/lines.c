@@ -136,7 +136,7 @@ struct line *lines_make(const struct work *w, const struct row *rows,
         line->about = s->about;
         line->ideal = rows[i].ideal;
         line->nr_parts = 1;
-        if ( s->score.kind == SCORE_DEADLINES )
+        if ( s->score.kind == SCORE_LOADS )
             while ( i + line->nr_parts < w->nr_scenarios &&
                     same_file(s, rows[i + line->nr_parts].scenario) )
                 line->nr_parts++;

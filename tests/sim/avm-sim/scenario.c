@@ -44,7 +44,7 @@ static const char *const task_kind_about[TASK_KINDS] = {
 
 const char *const score_kind_names[SCORE_KINDS] = {
     "latency", "sojourn", "mixed", "throughput", "shares", "caps", "work",
-    "deadlines", "entitlement", "makespan", "settling", "gang",
+    "deadlines", "entitlement", "makespan", "settling", "gang", "loads",
 };
 
 static const char *const process_names[] = { "poisson", "bursty", NULL };
@@ -614,7 +614,8 @@ static void take_score(struct json *object, struct scenario *s)
                  s->score.group);
     if ( !s->score.group && s->score.kind != SCORE_SHARES &&
          s->score.kind != SCORE_CAPS && s->score.kind != SCORE_WORK &&
-         s->score.kind != SCORE_DEADLINES && s->score.kind != SCORE_MIXED )
+         s->score.kind != SCORE_DEADLINES && s->score.kind != SCORE_LOADS &&
+         s->score.kind != SCORE_MIXED )
         json_die(object, "domain is missing");
 }
 

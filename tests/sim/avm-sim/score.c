@@ -31,6 +31,7 @@ static const struct {
     [SCORE_MAKESPAN] = { "first event to last answer", "us", false },
     [SCORE_SETTLING] = { "phase change to last late start", "ms", false },
     [SCORE_GANG] = { "rounds", "1/s", true },
+    [SCORE_LOADS] = { "deadlines missed", "", false },
 };
 
 const char *score_metric(const struct scenario *s)
@@ -314,9 +315,11 @@ void score_measure(const struct scenario *s, struct outcome *o)
         more(o, "on a pCPU", got / seconds(s));
         break;
     case SCORE_DEADLINES:
+    case SCORE_LOADS:
         o->value = missed(s, o);
-        gather(s, offsetof(struct guest_task, start), &all);
-        more(o, "start p99 us", series_quantile(&all, 990) / 1e3);
+        gather(s, offsetof(struct guest_task, sojourn), &all);
+        more(o, "p50 us", series_quantile(&all, 500) / 1e3);
+        more(o, "p99 us", series_quantile(&all, 990) / 1e3);
         break;
     case SCORE_ENTITLEMENT:
         o->value = got / seconds(s);
@@ -461,6 +464,7 @@ double score_of(const struct scenario *s, double value, double ideal,
     case SCORE_SHARES:
     case SCORE_CAPS:
     case SCORE_DEADLINES:
+    case SCORE_LOADS:
         score = max(1 - value, SCORE_WORST);
         break;
     default:
