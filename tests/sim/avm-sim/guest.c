@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A guest kernel on one vCPU: handles events as soon as the vCPU runs, then runs
- * the first task that can, and blocks if there is none. While there is one, it
- * takes a tick 250 times a second (for lack of anything to do it stops it, as
- * Linux does).
+ * A guest kernel on one vCPU: handles events as soon as the vCPU runs, then
+ * runs the first task that can, and blocks if there is none. While there is
+ * one, it takes a tick 250 times a second; before it blocks it stops the tick,
+ * as Linux does.
  */
 #include <stdlib.h>
 
@@ -44,7 +44,7 @@ s_time_t series_quantile(struct series *s, unsigned int permille)
     return s->ns[rank ? rank - 1 : 0];
 }
 
-/* ---- how fast it goes ---------------------------------------------------- */
+/* ---- how fast it goes --------------------------------------------------- */
 
 static unsigned int speed_permille(const struct guest *g)
 {
@@ -92,7 +92,7 @@ void guest_account(struct guest *g)
         g->task->left_ns -= min(work_ns, g->task->left_ns);
 }
 
-/* ---- what it does next ---------------------------------------------------- */
+/* ---- what it does next -------------------------------------------------- */
 
 static void arm_tick(struct guest *g)
 {
@@ -205,7 +205,7 @@ void guest_look(struct guest *g)
         sim_at(&g->look, sim.now_ns);
 }
 
-/* ---- hooks of the simulated Xen ------------------------------------------- */
+/* ---- hooks of the simulated Xen ----------------------------------------- */
 
 void guest_started(struct guest *g, unsigned int cpu)
 {
@@ -247,11 +247,11 @@ void guest_speed_changed(struct guest *g)
     guest_look(g);
 }
 
-/* ---- for tasks -------------------------------------------------------------- */
+/* ---- for tasks ---------------------------------------------------------- */
 
 void guest_event(struct guest_task *from, struct guest *to, unsigned int kind)
 {
-    s_time_t delay_ns = 0;
+    s_time_t at_ns = sim.now_ns;
 
     if ( !to->v )
         return;
@@ -259,13 +259,13 @@ void guest_event(struct guest_task *from, struct guest *to, unsigned int kind)
     {
         from->guest->kernel_ns += MODEL_SEND_NS;
         if ( to->running && to->cpu != from->guest->cpu )
-            delay_ns = MODEL_IPI_NS;
+            at_ns += MODEL_IPI_NS;
     }
     if ( !to->running || to->blocking )
         host_note_event(to);
     sim_event_send(from ? from->guest->v : NULL, to->v, kind);
-    if ( to->running && !sim_pending(&to->look) )
-        sim_at(&to->look, sim.now_ns + delay_ns);
+    if ( to->running && (!sim_pending(&to->look) || to->look.at_ns > at_ns) )
+        sim_at(&to->look, at_ns);
 }
 
 void guest_signal(struct guest_task *from, struct guest_task *to,
@@ -296,7 +296,7 @@ void guest_yield(struct guest_task *t)
     sim_yield(t->guest->v);
 }
 
-/* ---- from the start to the end ---------------------------------------------- */
+/* ---- from the start to the end ------------------------------------------ */
 
 void guest_init(struct guest *g, struct guest_domain *domain, unsigned int id,
                 uint64_t seed)

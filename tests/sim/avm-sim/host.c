@@ -15,6 +15,12 @@
 #define LEASE_MS        10000
 #define LEASE_RENEW_NS  SECONDS(5)
 
+/*
+ * How often pCPUs that idle and vCPUs that wait are counted. A prime number of
+ * microseconds: in step with nobody.
+ */
+#define WATCH_NS        MICROSECS(997)
+
 /* What rtds gives a new domain: RTDS_DEFAULT_PERIOD; its smallest budget. */
 #define RTDS_PERIOD_NS     MILLISECS(10)
 #define RTDS_BUDGET_MIN_NS MICROSECS(10)
@@ -39,13 +45,14 @@ unsigned int host_nr_samples;
 int64_t host_sample_ns;
 uint64_t host_switches, host_events;
 unsigned int host_ignored;
+double host_idle_beside_waiting;
 
 static const struct scenario *scenario;
 static const struct sched_def *sched;
 static FILE *trace;
 static struct guest *on_cpu[NR_CPUS];
 static s_time_t start_ns;
-static struct sim_event sampler, measure;
+static struct sim_event sampler, measure, watch;
 static unsigned int samples_room;
 static s_time_t *changed;               /* when something was set, in order */
 static unsigned int nr_changed;
@@ -100,7 +107,7 @@ void host_note_event(const struct guest *g)
                 sim.now_ns - start_ns, g->domain->spec->name, g->id);
 }
 
-/* ---- hooks of the simulated Xen ------------------------------------------ */
+/* ---- hooks of the simulated Xen ----------------------------------------- */
 
 static s_time_t ipi_ns(unsigned int from, unsigned int to)
 {
@@ -149,7 +156,7 @@ static void on_stop(unsigned int cpu, struct vcpu *v)
                 g->domain->spec->name, g->id);
 }
 
-/* ---- settings --------------------------------------------------------------- */
+/* ---- settings ----------------------------------------------------------- */
 
 static void adjust(struct guest_domain *dom,
                    struct xen_domctl_scheduler_op *op)
@@ -282,7 +289,7 @@ static void set(struct guest_domain *dom, const struct settings *s)
     }
 }
 
-/* ---- domains ------------------------------------------------------------------ */
+/* ---- domains ------------------------------------------------------------ */
 
 static void create(struct guest_domain *dom)
 {
@@ -337,7 +344,7 @@ static void add_domains(uint64_t seed)
     }
 }
 
-/* ---- measuring ------------------------------------------------------------------ */
+/* ---- measuring ---------------------------------------------------------- */
 
 static void on_sample(struct sim_event *e)
 {
@@ -354,6 +361,24 @@ static void on_sample(struct sim_event *e)
         }
     host_nr_samples++;
     sim_at(e, sim.now_ns + host_sample_ns);
+}
+
+static void on_watch(struct sim_event *e)
+{
+    static uint64_t times, beside;
+    unsigned int cpu, i, v, idle = 0, waiting = 0;
+
+    for ( cpu = 0; cpu < scenario_pcpus(scenario); cpu++ )
+        idle += is_idle_vcpu(sim_current[cpu]);
+    for ( i = 0; i < host_nr_domains && idle; i++ )
+        for ( v = 0; v < host_domains[i].spec->nr_vcpus; v++ )
+            waiting += host_domains[i].d &&
+                       host_domains[i].guests[v].v->runstate.state ==
+                       RUNSTATE_runnable;
+    times++;
+    beside += min(idle, waiting);
+    host_idle_beside_waiting = (double)beside / times;
+    sim_at(e, sim.now_ns + WATCH_NS);
 }
 
 static void on_measure(struct sim_event *e)
@@ -385,7 +410,7 @@ bool host_steady(unsigned int from, unsigned int to)
     return true;
 }
 
-/* ---- the passing of time ---------------------------------------------------------- */
+/* ---- the passing of time ------------------------------------------------ */
 
 static void note_change(void)
 {
@@ -491,6 +516,9 @@ void host_run(const struct scenario *s, const struct sched_def *def,
     sim_at(&measure, host_measure_from_ns);
     sampler.fn = on_sample;
     sim_at(&sampler, host_measure_from_ns);
+    watch.fn = on_watch;
+    if ( s->score.kind == SCORE_WORK )
+        sim_at(&watch, host_measure_from_ns);
 
     while ( at < s->duration_ns )
     {

@@ -15,7 +15,7 @@ void ideal_water_fill(double capacity, unsigned int nr, const double *weight,
 
     if ( !full )
         abort();
-    /* Those that the present level would fill are full; it rises for the rest. */
+    /* Those that the level would fill are full; it rises for the rest. */
     while ( again )
     {
         double sum = 0, left = capacity;

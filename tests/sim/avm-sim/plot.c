@@ -19,7 +19,7 @@
 /* More boxes than this is not a picture any more. */
 #define BOXES_MAX  4000
 
-/* Told apart in print and by most people with colour blindness (Okabe and Ito). */
+/* Most people with colour blindness tell them apart, too (Okabe and Ito). */
 static const char *const colours[] = {
     "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00",
     "#f0e442", "#999999",
@@ -252,8 +252,10 @@ int plot(const char *trace, const char *out, uint64_t from_ms, uint64_t for_ms)
             "height=\"%u\" viewBox=\"0 0 %u %u\" font-family=\"sans-serif\" "
             "font-size=\"11\">\n<rect width=\"%u\" height=\"%u\" "
             "fill=\"#fff\"/>\n<text x=\"%u\" y=\"20\" font-size=\"14\">%s"
-            "</text>\n<text x=\"%u\" y=\"36\">who runs on which pCPU; triangle: a "
-            "wake-up; hollow: an event for one that waits for a pCPU</text>\n", WIDTH, height, WIDTH, height, WIDTH, height,
+            "</text>\n<text x=\"%u\" y=\"36\">who runs on which pCPU; "
+            "triangle: a wake-up; hollow: an event for one that waits for a "
+            "pCPU</text>\n",
+            WIDTH, height, WIDTH, height, WIDTH, height,
             LEFT, p.title, LEFT);
     axis(&p, svg, bottom);
     for ( i = 0; i < p.pcpus; i++ )

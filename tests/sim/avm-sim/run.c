@@ -146,7 +146,7 @@ static void run_jobs(const struct job *jobs, unsigned int nr,
     }
 }
 
-/* ---- rows ------------------------------------------------------------------ */
+/* ---- rows --------------------------------------------------------------- */
 
 static double median_of(const double *values, unsigned int nr)
 {

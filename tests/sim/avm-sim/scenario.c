@@ -54,7 +54,7 @@ static const char *const role_names[] = {
     "normal", "background", "interactive", "time-critical", NULL
 };
 
-/* ---- a key and where its value goes ---------------------------------------- */
+/* ---- a key and where its value goes ------------------------------------- */
 
 enum field_type { F_INT, F_US, F_MS, F_BOOL, F_TEXT, F_WORD, F_OTHER };
 
@@ -220,11 +220,11 @@ static void take_cpus(struct json *node, unsigned int nr, const char *what,
     }
 }
 
-/* ---- tasks ------------------------------------------------------------------ */
+/* ---- tasks -------------------------------------------------------------- */
 
 #define K(kind) (1u << TASK_ ## kind)
-#define WORKS   (K(PERIODIC) | K(CLIENT) | K(SERVER) | K(BACKEND) | K(FANOUT) | \
-                 K(DISK) | K(BARRIER) | K(LOCK))
+#define WORKS   (K(PERIODIC) | K(CLIENT) | K(SERVER) | K(BACKEND) | \
+                 K(FANOUT) | K(DISK) | K(BARRIER) | K(LOCK))
 #define T(member) offsetof(struct task_spec, member)
 static const struct field task_fields[] = {
     { "kind", F_OTHER, 0, .kinds = ~0u },
@@ -436,7 +436,7 @@ static void take_task(struct json *object, unsigned int nr_vcpus,
         json_die(json_get(object, "sleep_us"), "must be less than period_us");
 }
 
-/* ---- domains, changes --------------------------------------------------------- */
+/* ---- domains, changes --------------------------------------------------- */
 
 #define S(member) offsetof(struct settings, member)
 #define SETTINGS(base) \
@@ -563,7 +563,7 @@ static void take_change(struct json *object, struct scenario *s)
     s->changes[s->nr_changes++] = c;
 }
 
-/* ---- the whole ------------------------------------------------------------------ */
+/* ---- the whole ---------------------------------------------------------- */
 
 unsigned int scenario_vcpus(const struct scenario *s)
 {

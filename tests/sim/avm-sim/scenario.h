@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A scenario as the rest of avm-sim sees it: checked, all times in nanoseconds,
- * nothing left to the reader's imagination. docs/simulator.md describes the file.
+ * nothing left to imagination. docs/simulator.md describes the file.
  */
 #ifndef AVM_SIM_SCENARIO_H
 #define AVM_SIM_SCENARIO_H

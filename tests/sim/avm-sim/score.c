@@ -9,9 +9,9 @@
 #include "score.h"
 
 /*
- * A score is greater than 0, or nobody could take a geometric mean of them. This
- * stands for "as bad as can be said" where a score is a difference from 1: a
- * domain got twice its share, or every deadline was missed.
+ * A score is greater than 0, or nobody could take a geometric mean of them.
+ * This stands for "as bad as can be said" where a score is a difference from 1:
+ * a domain got twice its share, or every deadline was missed.
  */
 #define SCORE_WORST 0.001
 
@@ -74,7 +74,7 @@ bool score_more_is_better(const struct scenario *s)
     return kinds[s->score.kind].more_is_better;
 }
 
-/* ---- in the run ------------------------------------------------------------ */
+/* ---- in the run --------------------------------------------------------- */
 
 static bool counts(const struct scenario *s, const struct guest_domain *dom)
 {
@@ -151,7 +151,8 @@ static double missed(const struct scenario *s, struct outcome *o)
 static double share_error(const struct scenario *s, int64_t window_ns)
 {
     const struct settings *now[host_nr_domains], none = { 0 };
-    unsigned int step = window_ns / host_sample_ns, i, w;
+    struct settings then[host_nr_domains];
+    unsigned int step = window_ns / host_sample_ns, i, w, c;
     double worst = 0;
 
     if ( !step )
@@ -170,8 +171,6 @@ static double share_error(const struct scenario *s, int64_t window_ns)
         {
             const struct domain_spec *d = host_domains[i].spec;
             bool there = d->start_ns < mid && (!d->stop_ns || d->stop_ns > mid);
-            static struct settings then[SCENARIO_VCPUS_MAX];
-            unsigned int c;
 
             then[i] = d->settings;
             for ( c = 0; c < s->nr_changes && s->changes[c].at_ns < mid; c++ )
@@ -313,6 +312,7 @@ void score_measure(const struct scenario *s, struct outcome *o)
     case SCORE_WORK:
         o->value = work / seconds(s);
         more(o, "on a pCPU", got / seconds(s));
+        more(o, "idle beside waiting", host_idle_beside_waiting);
         break;
     case SCORE_DEADLINES:
     case SCORE_LOADS:
@@ -345,12 +345,20 @@ void score_measure(const struct scenario *s, struct outcome *o)
     more(o, "migrations/s", migrations / seconds(s));
 }
 
-/* ---- ideals -------------------------------------------------------------------- */
+/* ---- ideals ------------------------------------------------------------- */
 
 bool score_needs_alone(const struct scenario *s)
 {
-    return s->score.kind == SCORE_SOJOURN || s->score.kind == SCORE_THROUGHPUT ||
-           s->score.kind == SCORE_WORK || s->score.kind == SCORE_GANG;
+    switch ( s->score.kind )
+    {
+    case SCORE_SOJOURN:
+    case SCORE_THROUGHPUT:
+    case SCORE_WORK:
+    case SCORE_GANG:
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* Of these domains, and of those that their tasks need to get anything done. */

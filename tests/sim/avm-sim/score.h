@@ -27,8 +27,8 @@ const char *score_unit(const struct scenario *s);
 void score_measure(const struct scenario *s, struct outcome *o);
 
 /*
- * The ideal comes from a run of the domain alone: on a machine of its own with a
- * pCPU per vCPU. score_alone() makes that scenario.
+ * The ideal comes from a run of the domain alone: on a machine of its own with
+ * a pCPU per vCPU. score_alone() makes that scenario.
  */
 bool score_needs_alone(const struct scenario *s);
 void score_alone(const struct scenario *s, struct scenario *alone);

@@ -44,7 +44,7 @@ static s_time_t some_work(struct guest_task *t)
     return rng_around(&t->rng, t->spec->work_ns, t->spec->noise_permille);
 }
 
-/* ---- queues of jobs -------------------------------------------------------- */
+/* ---- queues of jobs ----------------------------------------------------- */
 
 static struct job *job_first(struct guest_task *t)
 {
@@ -101,7 +101,7 @@ static void job_signal(struct guest_task *t)
         job_next(t);
 }
 
-/* ---- hog --------------------------------------------------------------------- */
+/* ---- hog ---------------------------------------------------------------- */
 
 static void start_up(struct guest_task *t)
 {
@@ -113,7 +113,7 @@ static void hog_signal(struct guest_task *t)
     guest_run(t, STIME_MAX);
 }
 
-/* ---- periodic, arrivals ------------------------------------------------------ */
+/* ---- periodic, arrivals ------------------------------------------------- */
 
 static void periodic_begin(struct guest_task *t)
 {
@@ -196,7 +196,7 @@ static void arrivals_timer(struct guest_task *t)
     guest_signal(NULL, t, INTERDOMAIN);
 }
 
-/* ---- client, backend, server, fanout ------------------------------------------ */
+/* ---- client, backend, server, fanout ------------------------------------ */
 
 /* The tasks of this kind in the domains of a group; with @nth, that one. */
 static struct guest_task *find_tasks(const char *group, enum task_kind kind,
@@ -381,7 +381,7 @@ static void fanout_timer(struct guest_task *t)
     guest_signal(NULL, t, PIRQ);
 }
 
-/* ---- disk ----------------------------------------------------------------------- */
+/* ---- disk --------------------------------------------------------------- */
 
 static void disk_signal(struct guest_task *t)
 {
@@ -403,7 +403,7 @@ static void disk_done(struct guest_task *t)
     guest_sleep(t);
 }
 
-/* ---- barrier, lock --------------------------------------------------------------- */
+/* ---- barrier, lock ------------------------------------------------------ */
 
 static void spin(struct guest_task *t)
 {
@@ -548,7 +548,7 @@ static void lock_done(struct guest_task *t)
     guest_run(t, some_work(t));
 }
 
-/* ---- gaming ----------------------------------------------------------------------- */
+/* ---- gaming ------------------------------------------------------------- */
 
 /* Its clock: asleep for the last sleep_ns of each period. */
 static bool dodges(const struct guest_task *t)
@@ -598,7 +598,7 @@ static void pester_done(struct guest_task *t)
     request_done(t);
 }
 
-/* ---- replay ------------------------------------------------------------------------ */
+/* ---- replay ------------------------------------------------------------- */
 
 static void replay_signal(struct guest_task *t)
 {
@@ -627,7 +627,7 @@ static void replay_done(struct guest_task *t)
     guest_sleep(t);
 }
 
-/* ---- phases -------------------------------------------------------------------------- */
+/* ---- phases ------------------------------------------------------------- */
 
 /* Forgets what the phase had under way. */
 static void clear(struct guest_task *t)
@@ -666,7 +666,7 @@ static void on_phase_timer(struct sim_event *e)
     phase_begin(t);
 }
 
-/* ---- for guest.c ------------------------------------------------------------------------ */
+/* ---- for guest.c -------------------------------------------------------- */
 
 static const struct behaviour behaviours[TASK_KINDS] = {
     [TASK_HOG] = { start_up, NULL, hog_signal, NULL },
