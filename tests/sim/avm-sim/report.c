@@ -59,7 +59,8 @@ static void table_of_row(FILE *f, const struct work *w, const struct row *row)
         }
         run = &cell->runs[cell->worst];
         fprintf(f, "%9s  score %-8s%s median %9s  score %-8s",
-                shown(run->value), shown(cell->scores[cell->worst]), cell->clamped ? "*" : " ",
+                shown(run->value), shown(cell->scores[cell->worst]),
+                cell->clamped ? "*" : " ",
                 shown(cell->runs[cell->median].value),
                 shown(cell->scores[cell->median]));
         if ( run->samples )
