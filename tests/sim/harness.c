@@ -69,6 +69,8 @@ unsigned int get_random(void)
 #ifndef SIM_FAST
 
 #define CLASSES_MAX 64
+/* Of no scheduler; Xen allocates memory and does a lot else with it held. */
+#define POOL_LOCK   "/cpupool.c:"
 
 static struct sim_context now = { .irqs_on = true };
 static bool rules = true;
@@ -136,6 +138,18 @@ void sim_enter(unsigned int cpu)
 {
     ASSERT(!now.nr_held && now.irqs_on);
     sim_cpu = cpu;
+}
+
+/* Nothing of a scheduler's is protected from other pCPUs. */
+bool sim_unprotected(void)
+{
+    unsigned int i;
+
+    for ( i = 0; i < now.nr_held; i++ )
+        if ( !strstr(now.held[i].lock->class->where, POOL_LOCK) )
+            return false;
+
+    return now.irqs_on;
 }
 
 /* As spin_debug_disable(), which Xen's stop_machine calls. */
@@ -270,11 +284,16 @@ void sim_unlock(spinlock_t *l, unsigned int how, unsigned long flags,
     if ( how & LOCK_IRQSAVE )
         sim_irqs(flags);
 
-    if ( !now.nr_held && now.irqs_on )
-        sim_window();
+    if ( unlikely(sim.window_permille) )
+        sim_window(sim_below(nr_cpu_ids));
 }
 
 #else /* SIM_FAST */
+
+bool sim_unprotected(void)
+{
+    return false;
+}
 
 void sim_context_save(struct sim_context *context)
 {
@@ -340,7 +359,7 @@ static void check_context(const char *where)
     if ( !now.irqs_on || now.irq_depth )
         broken(where, "allocates or frees memory with IRQs off");
     for ( i = 0; i < now.nr_held; i++ )
-        if ( !strstr(now.held[i].lock->class->where, "/cpupool.c:") )
+        if ( !strstr(now.held[i].lock->class->where, POOL_LOCK) )
             broken(where, "allocates or frees memory, holds the lock of %s",
                    now.held[i].lock->where);
 }

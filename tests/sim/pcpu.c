@@ -119,6 +119,7 @@ void cpu_raise_softirq(unsigned int cpu, unsigned int nr)
     }
     else
         p->pending |= 1ul << nr;
+    sim_window(cpu);
 }
 
 void cpumask_raise_softirq(const cpumask_t *mask, unsigned int nr)
@@ -454,19 +455,16 @@ void cpu_relax(void)
 }
 
 /*
- * Nothing protects what is done now from other pCPUs: now and then let one of
- * them get in between.
+ * If nothing protects what is done now from another pCPU: now and then let it
+ * get in between.
  */
-void sim_window(void)
+void sim_window(unsigned int cpu)
 {
     struct sim_context held;
-    unsigned int cpu;
 
     if ( likely(!sim.window_permille) || depth > 2 || on_fiber ||
+         cpu == sim_cpu || !cpu_online(cpu) || !sim_unprotected() ||
          !sim_chance(sim.window_permille) )
-        return;
-    cpu = sim_below(nr_cpu_ids);
-    if ( cpu == sim_cpu || !cpu_online(cpu) )
         return;
 
     sim_context_save(&held);

@@ -177,6 +177,7 @@ void sim_pcpu_on(unsigned int cpu);
 void sim_pcpu_off(unsigned int cpu);
 extern unsigned int sim_timers_active;
 bool sim_timers_wait(unsigned int cpu, s_time_t *until_ns);
-void sim_window(void);
+bool sim_unprotected(void);
+void sim_window(unsigned int cpu);          /* maybe it gets in between     */
 
 #endif /* SIM_H */
