@@ -74,7 +74,6 @@ struct guest_domain {
     struct guest *guests;
     unsigned int arrived, rounds;       /* TASK_BARRIER */
     struct guest_task *lock_owner;      /* TASK_LOCK */
-    struct job *unused;
     s_time_t *windows;          /* CPU time at the end of each sample        */
 };
 

@@ -43,7 +43,7 @@ unsigned int host_nr_domains;
 s_time_t host_measure_from_ns;
 unsigned int host_nr_samples;
 int64_t host_sample_ns;
-uint64_t host_switches, host_events;
+uint64_t host_switches;
 unsigned int host_ignored;
 double host_idle_beside_waiting;
 
@@ -527,7 +527,6 @@ void host_run(const struct scenario *s, const struct sched_def *def,
         at = next;
     }
     host_switches = sim.switches - host_switches;
-    host_events = sim.events;
     for ( i = 0; i < host_nr_domains; i++ )
         for ( v = 0; v < host_domains[i].spec->nr_vcpus; v++ )
             if ( host_domains[i].d )

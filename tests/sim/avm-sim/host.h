@@ -27,7 +27,7 @@ void host_run(const struct scenario *s, const struct sched_def *sched,
 /* After a run: how many samples were taken, each so long after the last. */
 extern unsigned int host_nr_samples;
 extern int64_t host_sample_ns;
-extern uint64_t host_switches, host_events;
+extern uint64_t host_switches;
 /* SET_* that the scheduler was asked for and does not have. */
 extern unsigned int host_ignored;
 /* pCPUs, on average, that idled while a vCPU waited for one. */

@@ -69,11 +69,6 @@ const char *score_unit(const struct scenario *s)
     return kinds[s->score.kind].unit;
 }
 
-bool score_more_is_better(const struct scenario *s)
-{
-    return kinds[s->score.kind].more_is_better;
-}
-
 /* ---- in the run --------------------------------------------------------- */
 
 static bool counts(const struct scenario *s, const struct guest_domain *dom)
@@ -476,7 +471,8 @@ double score_of(const struct scenario *s, double value, double ideal,
         score = max(1 - value, SCORE_WORST);
         break;
     default:
-        score = score_more_is_better(s) ? value / ideal : ideal / value;
+        score = kinds[s->score.kind].more_is_better ? value / ideal
+                                                    : ideal / value;
         /* Nothing at all was done, or it never came to an end. */
         if ( !(score > 1e-9) )
             score = 1e-9;

@@ -40,7 +40,4 @@ double score_ideal(const struct scenario *s, double alone);
 double score_of(const struct scenario *s, double value, double ideal,
                 bool *clamped);
 
-/* More of the value is better. */
-bool score_more_is_better(const struct scenario *s);
-
 #endif /* AVM_SIM_SCORE_H */

@@ -238,15 +238,7 @@ static void deliver(struct guest_task *from, struct guest_task *to,
 {
     if ( !to || !to->guest->v )
         return;
-    switch ( to->spec->kind )
-    {
-    case TASK_BACKEND:
-    case TASK_SERVER:
-        j->service_ns = to->spec->work_ns;
-        break;
-    default:
-        break;
-    }
+    j->service_ns = to->spec->work_ns;
     job_add(to, j);
     guest_signal(from, to, INTERDOMAIN);
 }
@@ -349,9 +341,8 @@ static void round_done(struct guest_task *t)
     {
         struct job j = job_take(t);
 
-        if ( !j.started && j.found_idle )
-            j.started = true;
-        t->finished++;
+        if ( measured(sim.now_ns) )
+            t->finished++;
         deliver(t, j.reply ? j.client : j.server, &j);
     }
     round_next(t);
