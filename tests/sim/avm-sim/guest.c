@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "guest.h"
+#include "memory.h"
 #include "model.h"
 #include "rng.h"
 
@@ -19,9 +20,7 @@ void series_add(struct series *s, s_time_t ns)
     if ( s->nr == s->room )
     {
         s->room = s->room ? 2 * s->room : 256;
-        s->ns = realloc(s->ns, s->room * sizeof(*s->ns));
-        if ( !s->ns )
-            abort();
+        s->ns = must(realloc(s->ns, s->room * sizeof(*s->ns)));
     }
     s->ns[s->nr++] = ns;
 }
@@ -306,9 +305,7 @@ void guest_init(struct guest *g, struct guest_domain *domain, unsigned int id,
 
     g->domain = domain;
     g->id = id;
-    g->tasks = calloc(spec->nr_tasks + 1, sizeof(*g->tasks));
-    if ( !g->tasks )
-        abort();
+    g->tasks = must(calloc(spec->nr_tasks + 1, sizeof(*g->tasks)));
     for ( i = 0; i < spec->nr_tasks; i++ )
     {
         struct guest_task *t = &g->tasks[g->nr_tasks];

@@ -9,6 +9,7 @@
 #include "guest.h"
 #include "host.h"
 #include "ideal.h"
+#include "memory.h"
 #include "model.h"
 
 /* dom0's agent gives leases of 10 s and renews them every 5 s. */
@@ -328,17 +329,15 @@ static void add_domains(uint64_t seed)
     unsigned int i, v;
 
     host_nr_domains = scenario->nr_domains;
-    host_domains = calloc(host_nr_domains, sizeof(*host_domains));
-    SIM_CHECK(host_domains);
+    host_domains = must(calloc(host_nr_domains, sizeof(*host_domains)));
     for ( i = 0; i < host_nr_domains; i++ )
     {
         struct guest_domain *dom = &host_domains[i];
 
         dom->spec = &scenario->domains[i];
         dom->domid = i + 1;
-        dom->guests = calloc(dom->spec->nr_vcpus, sizeof(*dom->guests));
-        dom->windows = calloc(samples_room, sizeof(*dom->windows));
-        SIM_CHECK(dom->guests && dom->windows);
+        dom->guests = must(calloc(dom->spec->nr_vcpus, sizeof(*dom->guests)));
+        dom->windows = must(calloc(samples_room, sizeof(*dom->windows)));
         for ( v = 0; v < dom->spec->nr_vcpus; v++ )
             guest_init(&dom->guests[v], dom, v, seed);
     }
@@ -414,8 +413,7 @@ bool host_steady(unsigned int from, unsigned int to)
 
 static void note_change(void)
 {
-    changed = realloc(changed, (nr_changed + 1) * sizeof(*changed));
-    SIM_CHECK(changed);
+    changed = must(realloc(changed, (nr_changed + 1) * sizeof(*changed)));
     changed[nr_changed++] = sim.now_ns;
 }
 

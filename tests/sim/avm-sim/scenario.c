@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "json.h"
+#include "memory.h"
 #include "scenario.h"
 
 #define NS_PER_US 1000
@@ -68,17 +69,6 @@ struct field {
     unsigned int kinds;         /* of tasks; 0: no task                      */
     const char *about;
 };
-
-static void *must(void *p)
-{
-    if ( !p )
-    {
-        fprintf(stderr, "avm-sim: out of memory\n");
-        exit(1);
-    }
-
-    return p;
-}
 
 static struct json *want(struct json *node, enum json_type type)
 {

@@ -5,6 +5,7 @@
 #include "guest.h"
 #include "host.h"
 #include "ideal.h"
+#include "memory.h"
 #include "model.h"
 #include "score.h"
 
@@ -383,8 +384,7 @@ void score_alone(const struct scenario *s, struct scenario *alone)
     unsigned int i;
 
     *alone = *s;
-    alone->domains = calloc(s->nr_domains, sizeof(*alone->domains));
-    SIM_CHECK(alone->domains);
+    alone->domains = must(calloc(s->nr_domains, sizeof(*alone->domains)));
     alone->nr_domains = alone->nr_changes = 0;
     for ( i = 0; i < s->nr_domains; i++ )
         if ( needed(s, &s->domains[i]) )

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "guest.h"
+#include "memory.h"
 #include "model.h"
 #include "rng.h"
 
@@ -59,10 +60,8 @@ static struct job *job_add(struct guest_task *t, const struct job *job)
     if ( t->nr == t->room )
     {
         unsigned int room = t->room ? 2 * t->room : 16;
-        struct job *bigger = calloc(room, sizeof(*bigger));
+        struct job *bigger = must(calloc(room, sizeof(*bigger)));
 
-        if ( !bigger )
-            abort();
         for ( i = 0; i < t->nr; i++ )
             bigger[i] = t->jobs[(t->first + i) % t->room];
         free(t->jobs);
@@ -350,12 +349,10 @@ static void round_done(struct guest_task *t)
 
 static void fanout_timer(struct guest_task *t)
 {
-    struct batch *b = calloc(1, sizeof(*b));
+    struct batch *b = must(calloc(1, sizeof(*b)));
     struct job j = { .at_ns = t->next_ns, .batch = b };
     unsigned int i;
 
-    if ( !b )
-        abort();
     b->at_ns = t->next_ns;
     b->owner = t;
     for ( i = 0; i < host_nr_domains; i++ )
