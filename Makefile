@@ -72,8 +72,8 @@ help:
 	@echo 'make clean      remove what was built; downloads stay'
 	@echo 'make distclean  remove build/'
 	@echo
-	@echo 'demo and test need nothing before them: on Debian 12, as root or with'
-	@echo 'sudo, they install packages, fetch the Xen source, build and run.'
+	@echo 'demo, test and bench-sim need nothing before them: on Debian 12, as root'
+	@echo 'or with sudo, they install packages, fetch the Xen source, build and run.'
 	@echo 'JOBS=N: how many compilers at once (2).'
 
 deps:

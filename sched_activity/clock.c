@@ -355,7 +355,11 @@ void act_charge(struct act_unit *su, s_time_t now)
         su->budget -= delta;
 
     if ( act_event_judge(su, now) && su->class == ACT_BOOSTED )
+    {
+        /* It only got ahead of the others: no claim to be left alone. */
+        su->picked = 0;
         act_expire_slice(su, now);
+    }
     else if ( !act_before(su->vruntime, su->vdeadline) ||
               (su->class != ACT_FAIR && act_in_debt(su, now)) )
         act_expire_slice(su, now);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bench.h"
+#include "memory.h"
 #include "report.h"
 
 static int is_scenario(const struct dirent *entry)
@@ -53,9 +54,7 @@ int bench(const struct bench *b, struct work *w)
         if ( asprintf(&file, "%s/%s", b->folder, entries[i]->d_name) < 0 )
             abort();
         some = scenario_read(file, &nr_some);
-        all = realloc(all, (total + nr_some) * sizeof(*all));
-        if ( !all )
-            abort();
+        all = must(realloc(all, (total + nr_some) * sizeof(*all)));
         memcpy(all + total, some, nr_some * sizeof(*all));
         total += nr_some;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One pCPU with a queue of hogs, of which the running one blocks now and then and
- * is woken again: so a wake-up finds the queue full, and so does a decision.
+ * One pCPU with a queue of hogs, of which the running one blocks now and then
+ * and is woken again: so a wake-up finds the queue full, as does a decision.
  * The scheduler's operations are wrapped, and callgrind counts only inside of
  * the wrapped function: what core.c does around it is not the scheduler's.
  */
@@ -68,7 +68,7 @@ static void wrapped_schedule(const struct scheduler *ops,
     count(false);
 }
 
-/* ---- the load ---------------------------------------------------------------- */
+/* ---- the load ----------------------------------------------------------- */
 
 static struct vcpu *sleeper;
 static struct sim_event blocker, waker;
@@ -144,7 +144,7 @@ int cost(const struct sched_def *sched, unsigned int units)
     for ( op = 0; op < OPERATIONS; op++ )
     {
         measure(op, OPS);
-        /* The name gets into callgrind's file, and the count is read from here. */
+        /* The sum gets into callgrind's file; of how many is read from here. */
         CALLGRIND_DUMP_STATS_AT(op_names[op]);
         printf("%s %u\n", op_names[op], counted);
     }
@@ -152,7 +152,7 @@ int cost(const struct sched_def *sched, unsigned int units)
     _exit(0);
 }
 
-/* ---- under callgrind ------------------------------------------------------------ */
+/* ---- under callgrind ---------------------------------------------------- */
 
 /* callgrind writes a file per dump: FILE.1, ... each with its sum. */
 static long long dump_sum(const char *file, unsigned int nr)

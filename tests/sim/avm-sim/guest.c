@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A guest kernel on one vCPU: handles events as soon as the vCPU runs, then runs
- * the first task that can, and blocks if there is none. While there is one, it
- * takes a tick 250 times a second (for lack of anything to do it stops it, as
- * Linux does).
+ * A guest kernel on one vCPU: handles events as soon as the vCPU runs, then
+ * runs the first task that can, and blocks if there is none. While there is
+ * one, it takes a tick 250 times a second; before it blocks it stops the tick,
+ * as Linux does.
  */
 #include <stdlib.h>
 
 #include "guest.h"
+#include "memory.h"
 #include "model.h"
 #include "rng.h"
 
@@ -19,9 +20,7 @@ void series_add(struct series *s, s_time_t ns)
     if ( s->nr == s->room )
     {
         s->room = s->room ? 2 * s->room : 256;
-        s->ns = realloc(s->ns, s->room * sizeof(*s->ns));
-        if ( !s->ns )
-            abort();
+        s->ns = must(realloc(s->ns, s->room * sizeof(*s->ns)));
     }
     s->ns[s->nr++] = ns;
 }
@@ -44,7 +43,7 @@ s_time_t series_quantile(struct series *s, unsigned int permille)
     return s->ns[rank ? rank - 1 : 0];
 }
 
-/* ---- how fast it goes ---------------------------------------------------- */
+/* ---- how fast it goes --------------------------------------------------- */
 
 static unsigned int speed_permille(const struct guest *g)
 {
@@ -92,7 +91,7 @@ void guest_account(struct guest *g)
         g->task->left_ns -= min(work_ns, g->task->left_ns);
 }
 
-/* ---- what it does next ---------------------------------------------------- */
+/* ---- what it does next -------------------------------------------------- */
 
 static void arm_tick(struct guest *g)
 {
@@ -209,7 +208,7 @@ void guest_look(struct guest *g)
         sim_at(&g->look, sim.now_ns);
 }
 
-/* ---- hooks of the simulated Xen ------------------------------------------- */
+/* ---- hooks of the simulated Xen ----------------------------------------- */
 
 void guest_started(struct guest *g, unsigned int cpu)
 {
@@ -251,11 +250,11 @@ void guest_speed_changed(struct guest *g)
     guest_look(g);
 }
 
-/* ---- for tasks -------------------------------------------------------------- */
+/* ---- for tasks ---------------------------------------------------------- */
 
 void guest_event(struct guest_task *from, struct guest *to, unsigned int kind)
 {
-    s_time_t delay_ns = 0;
+    s_time_t at_ns = sim.now_ns;
 
     if ( !to->v )
         return;
@@ -263,13 +262,13 @@ void guest_event(struct guest_task *from, struct guest *to, unsigned int kind)
     {
         from->guest->kernel_ns += MODEL_SEND_NS;
         if ( to->running && to->cpu != from->guest->cpu )
-            delay_ns = MODEL_IPI_NS;
+            at_ns += MODEL_IPI_NS;
     }
     if ( !to->running || to->blocking )
-        host_note_wake(to);
+        host_note_event(to);
     sim_event_send(from ? from->guest->v : NULL, to->v, kind);
-    if ( to->running && !sim_pending(&to->look) )
-        sim_at(&to->look, sim.now_ns + delay_ns);
+    if ( to->running && (!sim_pending(&to->look) || to->look.at_ns > at_ns) )
+        sim_at(&to->look, at_ns);
 }
 
 void guest_signal(struct guest_task *from, struct guest_task *to,
@@ -300,7 +299,7 @@ void guest_yield(struct guest_task *t)
     sim_yield(t->guest->v);
 }
 
-/* ---- from the start to the end ---------------------------------------------- */
+/* ---- from the start to the end ------------------------------------------ */
 
 void guest_init(struct guest *g, struct guest_domain *domain, unsigned int id,
                 uint64_t seed)
@@ -310,9 +309,7 @@ void guest_init(struct guest *g, struct guest_domain *domain, unsigned int id,
 
     g->domain = domain;
     g->id = id;
-    g->tasks = calloc(spec->nr_tasks + 1, sizeof(*g->tasks));
-    if ( !g->tasks )
-        abort();
+    g->tasks = must(calloc(spec->nr_tasks + 1, sizeof(*g->tasks)));
     for ( i = 0; i < spec->nr_tasks; i++ )
     {
         struct guest_task *t = &g->tasks[g->nr_tasks];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What runs in the domains: a guest kernel per vCPU (guest.c) and its tasks
- * (tasks.c), which follow a scenario. A guest sees of the hypervisor what a real
- * one sees: that it runs or not, its event channels, and hypercalls.
+ * (tasks.c), which follow a scenario. A guest sees of the hypervisor what a
+ * real one sees: that it runs or not, its event channels, and hypercalls.
  */
 #ifndef AVM_SIM_GUEST_H
 #define AVM_SIM_GUEST_H
@@ -74,7 +74,6 @@ struct guest_domain {
     struct guest *guests;
     unsigned int arrived, rounds;       /* TASK_BARRIER */
     struct guest_task *lock_owner;      /* TASK_LOCK */
-    struct job *unused;
     s_time_t *windows;          /* CPU time at the end of each sample        */
 };
 
@@ -111,7 +110,7 @@ extern unsigned int host_nr_domains;
 extern s_time_t host_measure_from_ns;
 unsigned int host_cache_group(unsigned int cpu);
 struct guest *host_sibling(unsigned int cpu);   /* runs on the other thread */
-void host_note_wake(const struct guest *g);
+void host_note_event(const struct guest *g);    /* one that does not run */
 
 /* guest.c */
 void guest_init(struct guest *g, struct guest_domain *domain, unsigned int id,
@@ -124,8 +123,8 @@ void guest_account(struct guest *g);
 void guest_speed_changed(struct guest *g);
 
 /*
- * For tasks. An event channel of @to's vCPU becomes pending; tasks.c hears of it
- * as task_signal() when the guest handles it. @from: whose doing, or NULL.
+ * For tasks. An event channel of @to's vCPU becomes pending; tasks.c hears of
+ * it as task_signal() when the guest handles it. @from: whose doing, or NULL.
  */
 void guest_signal(struct guest_task *from, struct guest_task *to,
                   unsigned int kind);
@@ -142,7 +141,7 @@ void guest_look(struct guest *g);
 void task_begin(struct guest_task *t);
 void task_end(struct guest_task *t);
 void task_signal(struct guest_task *t);
-void task_started(struct guest_task *t);        /* runs, first time since woken */
-void task_done(struct guest_task *t);           /* left_ns is 0                 */
+void task_started(struct guest_task *t);    /* runs, first time since woken */
+void task_done(struct guest_task *t);       /* left_ns is 0                 */
 
 #endif /* AVM_SIM_GUEST_H */

@@ -9,11 +9,18 @@
 #include "guest.h"
 #include "host.h"
 #include "ideal.h"
+#include "memory.h"
 #include "model.h"
 
 /* dom0's agent gives leases of 10 s and renews them every 5 s. */
 #define LEASE_MS        10000
 #define LEASE_RENEW_NS  SECONDS(5)
+
+/*
+ * How often pCPUs that idle and vCPUs that wait are counted. A prime number of
+ * microseconds: in step with nobody.
+ */
+#define WATCH_NS        MICROSECS(997)
 
 /* What rtds gives a new domain: RTDS_DEFAULT_PERIOD; its smallest budget. */
 #define RTDS_PERIOD_NS     MILLISECS(10)
@@ -37,15 +44,16 @@ unsigned int host_nr_domains;
 s_time_t host_measure_from_ns;
 unsigned int host_nr_samples;
 int64_t host_sample_ns;
-uint64_t host_switches, host_events;
+uint64_t host_switches;
 unsigned int host_ignored;
+double host_idle_beside_waiting;
 
 static const struct scenario *scenario;
 static const struct sched_def *sched;
 static FILE *trace;
 static struct guest *on_cpu[NR_CPUS];
 static s_time_t start_ns;
-static struct sim_event sampler, measure;
+static struct sim_event sampler, measure, watch;
 static unsigned int samples_room;
 static s_time_t *changed;               /* when something was set, in order */
 static unsigned int nr_changed;
@@ -92,14 +100,15 @@ struct guest *host_sibling(unsigned int cpu)
     return scenario->threads > 1 ? on_cpu[cpu ^ 1] : NULL;
 }
 
-void host_note_wake(const struct guest *g)
+void host_note_event(const struct guest *g)
 {
     if ( trace )
-        fprintf(trace, "wake,%"PRId64",,,%s,%u\n", sim.now_ns - start_ns,
-                g->domain->spec->name, g->id);
+        fprintf(trace, "%s,%"PRId64",,,%s,%u\n",
+                g->v->pause_flags & VPF_blocked ? "wake" : "event",
+                sim.now_ns - start_ns, g->domain->spec->name, g->id);
 }
 
-/* ---- hooks of the simulated Xen ------------------------------------------ */
+/* ---- hooks of the simulated Xen ----------------------------------------- */
 
 static s_time_t ipi_ns(unsigned int from, unsigned int to)
 {
@@ -148,7 +157,7 @@ static void on_stop(unsigned int cpu, struct vcpu *v)
                 g->domain->spec->name, g->id);
 }
 
-/* ---- settings --------------------------------------------------------------- */
+/* ---- settings ----------------------------------------------------------- */
 
 static void adjust(struct guest_domain *dom,
                    struct xen_domctl_scheduler_op *op)
@@ -281,7 +290,7 @@ static void set(struct guest_domain *dom, const struct settings *s)
     }
 }
 
-/* ---- domains ------------------------------------------------------------------ */
+/* ---- domains ------------------------------------------------------------ */
 
 static void create(struct guest_domain *dom)
 {
@@ -320,23 +329,21 @@ static void add_domains(uint64_t seed)
     unsigned int i, v;
 
     host_nr_domains = scenario->nr_domains;
-    host_domains = calloc(host_nr_domains, sizeof(*host_domains));
-    SIM_CHECK(host_domains);
+    host_domains = must(calloc(host_nr_domains, sizeof(*host_domains)));
     for ( i = 0; i < host_nr_domains; i++ )
     {
         struct guest_domain *dom = &host_domains[i];
 
         dom->spec = &scenario->domains[i];
         dom->domid = i + 1;
-        dom->guests = calloc(dom->spec->nr_vcpus, sizeof(*dom->guests));
-        dom->windows = calloc(samples_room, sizeof(*dom->windows));
-        SIM_CHECK(dom->guests && dom->windows);
+        dom->guests = must(calloc(dom->spec->nr_vcpus, sizeof(*dom->guests)));
+        dom->windows = must(calloc(samples_room, sizeof(*dom->windows)));
         for ( v = 0; v < dom->spec->nr_vcpus; v++ )
             guest_init(&dom->guests[v], dom, v, seed);
     }
 }
 
-/* ---- measuring ------------------------------------------------------------------ */
+/* ---- measuring ---------------------------------------------------------- */
 
 static void on_sample(struct sim_event *e)
 {
@@ -353,6 +360,24 @@ static void on_sample(struct sim_event *e)
         }
     host_nr_samples++;
     sim_at(e, sim.now_ns + host_sample_ns);
+}
+
+static void on_watch(struct sim_event *e)
+{
+    static uint64_t times, beside;
+    unsigned int cpu, i, v, idle = 0, waiting = 0;
+
+    for ( cpu = 0; cpu < scenario_pcpus(scenario); cpu++ )
+        idle += is_idle_vcpu(sim_current[cpu]);
+    for ( i = 0; i < host_nr_domains && idle; i++ )
+        for ( v = 0; v < host_domains[i].spec->nr_vcpus; v++ )
+            waiting += host_domains[i].d &&
+                       host_domains[i].guests[v].v->runstate.state ==
+                       RUNSTATE_runnable;
+    times++;
+    beside += min(idle, waiting);
+    host_idle_beside_waiting = (double)beside / times;
+    sim_at(e, sim.now_ns + WATCH_NS);
 }
 
 static void on_measure(struct sim_event *e)
@@ -384,12 +409,11 @@ bool host_steady(unsigned int from, unsigned int to)
     return true;
 }
 
-/* ---- the passing of time ---------------------------------------------------------- */
+/* ---- the passing of time ------------------------------------------------ */
 
 static void note_change(void)
 {
-    changed = realloc(changed, (nr_changed + 1) * sizeof(*changed));
-    SIM_CHECK(changed);
+    changed = must(realloc(changed, (nr_changed + 1) * sizeof(*changed)));
     changed[nr_changed++] = sim.now_ns;
 }
 
@@ -490,6 +514,9 @@ void host_run(const struct scenario *s, const struct sched_def *def,
     sim_at(&measure, host_measure_from_ns);
     sampler.fn = on_sample;
     sim_at(&sampler, host_measure_from_ns);
+    watch.fn = on_watch;
+    if ( s->score.kind == SCORE_WORK )
+        sim_at(&watch, host_measure_from_ns);
 
     while ( at < s->duration_ns )
     {
@@ -498,7 +525,6 @@ void host_run(const struct scenario *s, const struct sched_def *def,
         at = next;
     }
     host_switches = sim.switches - host_switches;
-    host_events = sim.events;
     for ( i = 0; i < host_nr_domains; i++ )
         for ( v = 0; v < host_domains[i].spec->nr_vcpus; v++ )
             if ( host_domains[i].d )

@@ -4,18 +4,17 @@
 #include <string.h>
 
 #include "ideal.h"
+#include "memory.h"
 #include "model.h"
 
 void ideal_water_fill(double capacity, unsigned int nr, const double *weight,
                       const double *limit, double *share)
 {
-    bool *full = calloc(nr, sizeof(*full));
+    bool *full = must(calloc(nr, sizeof(*full)));
     bool again = true;
     unsigned int i;
 
-    if ( !full )
-        abort();
-    /* Those that the present level would fill are full; it rises for the rest. */
+    /* Those that the level would fill are full; it rises for the rest. */
     while ( again )
     {
         double sum = 0, left = capacity;
@@ -79,11 +78,9 @@ double ideal_share(const struct scenario *s, unsigned int domain,
                    const struct settings *const *now)
 {
     unsigned int i, nr = s->nr_domains;
-    double *v = calloc(3 * nr, sizeof(*v)), *weight = v, *limit = v + nr;
-    double share;
+    double *v = must(calloc(3 * nr, sizeof(*v)));
+    double *weight = v, *limit = v + nr, share;
 
-    if ( !v )
-        abort();
     for ( i = 0; i < nr; i++ )
     {
         const struct domain_spec *d = &s->domains[i];
@@ -115,11 +112,10 @@ double ideal_budget(const struct scenario *s, unsigned int domain,
                     const struct settings *const *now)
 {
     unsigned int i, nr = s->nr_domains;
-    double *v = calloc(3 * nr, sizeof(*v)), *weight = v, *limit = v + nr;
+    double *v = must(calloc(3 * nr, sizeof(*v)));
+    double *weight = v, *limit = v + nr;
     double left = scenario_pcpus(s), wanted = 0, share;
 
-    if ( !v )
-        abort();
     for ( i = 0; i < nr; i++ )
     {
         const struct domain_spec *d = &s->domains[i];

@@ -10,8 +10,8 @@
 
 /*
  * Weighted max-min shares ("water-filling"): everybody gets capacity in
- * proportion to its weight, but nobody more than its limit; what one leaves goes to
- * the others.
+ * proportion to its weight, but nobody more than its limit; what one leaves
+ * goes to the others.
  */
 void ideal_water_fill(double capacity, unsigned int nr, const double *weight,
                       const double *limit, double *share);

@@ -8,6 +8,7 @@
 #include <yajl/yajl_parse.h>
 
 #include "json.h"
+#include "memory.h"
 
 /* Scenarios nest six deep; more than this is no scenario. */
 #define DEPTH_MAX 32
@@ -69,17 +70,6 @@ die_at(const struct reader *r, const char *what, const char *more)
     snprintf(text, sizeof(text), "%s%s", what, more);
     die(r->file, r->line,
         r->key ? r->key : r->in && r->in->key ? r->in->key : "scenario", text);
-}
-
-static void *must(void *p)
-{
-    if ( !p )
-    {
-        fprintf(stderr, "avm-sim: out of memory\n");
-        exit(1);
-    }
-
-    return p;
 }
 
 static struct json *add(struct reader *r, enum json_type type)

@@ -6,6 +6,7 @@
 
 #include "ideal.h"
 #include "lines.h"
+#include "memory.h"
 
 /* Not even the smallest load without a miss: as bad as can be said. */
 #define SCORE_NO_LOAD 0.001
@@ -61,11 +62,9 @@ static int by_value(const void *a, const void *b)
 static void sum_up_loads(const struct work *w, const struct row *rows,
                          struct line *line)
 {
-    struct row *sorted = malloc(line->nr_parts * sizeof(*sorted));
+    struct row *sorted = must(malloc(line->nr_parts * sizeof(*sorted)));
     unsigned int i, k, s;
 
-    if ( !sorted )
-        abort();
     memcpy(sorted, rows, line->nr_parts * sizeof(*sorted));
     qsort(sorted, line->nr_parts, sizeof(*sorted), by_load);
     line->parts = sorted;
@@ -116,27 +115,23 @@ static bool same_file(const struct scenario *a, const struct scenario *b)
 struct line *lines_make(const struct work *w, const struct row *rows,
                         unsigned int *nr)
 {
-    struct line *lines = calloc(w->nr_scenarios, sizeof(*lines));
+    struct line *lines = must(calloc(w->nr_scenarios, sizeof(*lines)));
     unsigned int i, k;
 
-    if ( !lines )
-        abort();
     *nr = 0;
     for ( i = 0; i < w->nr_scenarios; )
     {
         const struct scenario *s = rows[i].scenario;
         struct line *line = &lines[(*nr)++];
 
-        line->results = calloc(w->nr_scheds, sizeof(*line->results));
-        if ( !line->results )
-            abort();
+        line->results = must(calloc(w->nr_scheds, sizeof(*line->results)));
         strcpy(line->id, s->name);
         strcpy(line->metric, score_metric(s));
         line->unit = score_unit(s);
         line->about = s->about;
         line->ideal = rows[i].ideal;
         line->nr_parts = 1;
-        if ( s->score.kind == SCORE_DEADLINES )
+        if ( s->score.kind == SCORE_LOADS )
             while ( i + line->nr_parts < w->nr_scenarios &&
                     same_file(s, rows[i + line->nr_parts].scenario) )
                 line->nr_parts++;

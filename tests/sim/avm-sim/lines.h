@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A line of the final table: a row, or the rows of a scenario whose variants
- * are a sequence of loads ("deadlines"), of which the largest load without a miss
- * is the result.
+ * are a sequence of loads ("loads"), of which the largest one without a miss is
+ * the result.
  */
 #ifndef AVM_SIM_LINES_H
 #define AVM_SIM_LINES_H

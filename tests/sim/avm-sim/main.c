@@ -18,9 +18,9 @@
 #define PARALLEL 2
 
 static const char help[] =
-"avm-sim: Xen's schedulers in a simulated machine, scored against the best possible\n"
+"avm-sim: Xen's schedulers in a simulated machine, scored against the limit\n"
 "\n"
-"  avm-sim run FILE [options]   run a scenario and print what each scheduler got\n"
+"  avm-sim run FILE [options]   run a scenario, print what each scheduler got\n"
 "      --sched A,B      only these schedulers (default: all)\n"
 "      --variant NAME   only this variant of the scenario\n"
 "      --seed N         first seed (default 1)\n"
@@ -30,16 +30,16 @@ static const char help[] =
 "  avm-sim plot TRACE OUT.svg [--from MS] [--for MS]\n"
 "                               draw a schedule: who ran where, and when\n"
 "  avm-sim bench DIR OUT.json [options]\n"
-"                               run every scenario in DIR under every scheduler\n"
+"                               every scenario in DIR under every scheduler\n"
 "      --seeds N        as above\n"
-"      --cost FILE      put the costs that \"avm-sim cost --all\" wrote into it\n"
+"      --cost FILE      put in what \"avm-sim cost --all\" wrote\n"
 "      --markdown FILE  write a table, too\n"
 "      --chart FILE     and a picture of it\n"
 "  avm-sim cost SCHED UNITS     do a fixed mix of operations, for callgrind\n"
-"  avm-sim cost --all OUT.json  count instructions per operation with callgrind\n"
-"  avm-sim list                 schedulers, kinds of tasks with their keys, scores\n"
+"  avm-sim cost --all OUT.json  instructions per operation, with callgrind\n"
+"  avm-sim list                 schedulers, kinds of tasks and scores\n"
 "\n"
-"A score is from 0 to 1, and 1 is the best that physics allows on this machine.\n"
+"A score is from 0 to 1, and 1 is the best that this machine allows.\n"
 "docs/simulator.md tells how to write a scenario and how to read a score.\n"
 "Exit status: 0; 1 something is wrong with a file or a run; 2 wrong usage.\n";
 

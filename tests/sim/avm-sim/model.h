@@ -39,9 +39,9 @@
 #define MODEL_SEND_NS           300
 
 /*
- * A guest kernel that has something to run takes a tick each 4 ms (CONFIG_HZ=250,
- * the default of Debian and others). 3 us: timer interrupt, accounting, and
- * programming the next one through a hypercall.
+ * A guest kernel that has something to run takes a tick each 4 ms
+ * (CONFIG_HZ=250, the default of Debian and others). 3 us: timer interrupt,
+ * accounting, and programming the next one through a hypercall.
  */
 #define MODEL_TICK_PERIOD_NS    4000000
 #define MODEL_TICK_NS           3000
@@ -49,16 +49,16 @@
 /*
  * Cache refill. While a vCPU's caches are cold it advances at half speed, until
  * it has lost this much. 1 MiB of private cache (16384 lines) from the shared
- * cache at about 20 ns a line, of which eight are under way at once: 40 us. From
- * memory, at 100 ns: 200 us.
+ * cache at about 20 ns a line, of which eight are under way at once: 40 us.
+ * From memory, at 100 ns: 200 us.
  */
 #define MODEL_REFILL_PRIVATE_NS 40000   /* other CPU of the same cache group */
 #define MODEL_REFILL_SHARED_NS  200000  /* other cache group                 */
 
 /*
- * A vCPU that continues where it was finds its private cache the colder the longer
- * others ran there; all of it is gone after this long: 1 MiB at 500 MB/s,
- * a moderate rate of misses.
+ * A vCPU that continues where it was finds its private cache the colder the
+ * longer others ran there; all of it is gone after this long: 1 MiB at
+ * 500 MB/s, a moderate rate of misses.
  */
 #define MODEL_EVICT_NS          2000000
 

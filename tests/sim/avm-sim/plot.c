@@ -9,16 +9,17 @@
 
 #define WIDTH      1000
 #define LEFT       70
+#define RIGHT      24
 #define TOP        46
 #define ROW_H      26
-#define WAKE_H     10          /* a strip above each row for wake-ups */
+#define WAKE_H     10          /* a strip above each row for events */
 #define LEGEND_H   18
 #define DOMAINS    24
 #define PCPUS      64
 /* More boxes than this is not a picture any more. */
 #define BOXES_MAX  4000
 
-/* Told apart in print and by most people with colour blindness (Okabe and Ito). */
+/* Most people with colour blindness tell them apart, too (Okabe and Ito). */
 static const char *const colours[] = {
     "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00",
     "#f0e442", "#999999",
@@ -57,7 +58,7 @@ static unsigned int domain_index(struct plot *p, const char *name)
 
 static double x_of(const struct plot *p, int64_t ns)
 {
-    return LEFT + (double)(ns - p->from_ns) * (WIDTH - LEFT - 10) /
+    return LEFT + (double)(ns - p->from_ns) * (WIDTH - LEFT - RIGHT) /
                   (p->to_ns - p->from_ns);
 }
 
@@ -68,7 +69,7 @@ static unsigned int y_of(unsigned int row)
 }
 
 struct mark {
-    bool run;
+    bool run, wake;             /* neither: an event for one that waits */
     int64_t from_ns, to_ns;
     unsigned int pcpu, vcpu;
     char domain[64];
@@ -99,12 +100,12 @@ static int read_mark(struct plot *p, FILE *f, struct mark *m)
         bad(p, "only 64 pCPUs can be drawn");
         return 2;
     }
-    if ( sscanf(line, "wake,%ld,,,%63[^,],%u", &m->from_ns, m->domain,
+    m->run = false;
+    m->wake = !strncmp(line, "wake,", 5);
+    if ( (m->wake || !strncmp(line, "event,", 6)) &&
+         sscanf(strchr(line, ','), ",%ld,,,%63[^,],%u", &m->from_ns, m->domain,
                 &m->vcpu) == 3 )
-    {
-        m->run = false;
         return 0;
-    }
 
     bad(p, "no line of a trace");
     return 2;
@@ -124,16 +125,18 @@ static void box(struct plot *p, FILE *f, const struct mark *m)
 }
 
 /* A triangle above the row of the pCPU on which it runs next. */
-static void wake_mark(struct plot *p, FILE *f, const struct mark *m,
+static void event_mark(struct plot *p, FILE *f, const struct mark *m,
                       unsigned int pcpu)
 {
     double x = x_of(p, m->from_ns);
     unsigned int y = y_of(pcpu);
+    const char *colour = colours[domain_index(p, m->domain) % NR(colours)];
 
-    fprintf(f, "<path d=\"M%.2f %u l-3 -7 h6 z\" fill=\"%s\"><title>%s v%u is "
-            "woken at %.3f ms</title></path>\n", x, y,
-            colours[domain_index(p, m->domain) % NR(colours)], m->domain,
-            m->vcpu, m->from_ns / 1e6);
+    fprintf(f, "<path d=\"M%.2f %u l-3 -7 h6 z\" fill=\"%s\" stroke=\"%s\">"
+            "<title>%s v%u %s at %.3f ms</title></path>\n", x, y - 1,
+            m->wake ? colour : "#fff", colour, m->domain, m->vcpu,
+            m->wake ? "is woken" : "waits and gets an event",
+            m->from_ns / 1e6);
 }
 
 static void axis(const struct plot *p, FILE *f, unsigned int bottom)
@@ -157,7 +160,7 @@ static void axis(const struct plot *p, FILE *f, unsigned int bottom)
                 "x=\"%.1f\" y=\"%u\" text-anchor=\"middle\">%g</text>\n",
                 x_of(p, ns), TOP, bottom, x_of(p, ns), bottom + 14, ns / 1e6);
     fprintf(f, "<text x=\"%u\" y=\"%u\" text-anchor=\"end\">ms</text>\n",
-            LEFT - 8, bottom + 14);
+            LEFT - 24, bottom + 14);
 }
 
 /* First pass: which domains and pCPUs there are. */
@@ -191,8 +194,8 @@ static int look(struct plot *p, FILE *f)
 
 static int draw(struct plot *p, FILE *f, FILE *out)
 {
-    struct mark m, wakes[256];
-    unsigned int nr_wakes = 0, i, k;
+    struct mark m, events[256];
+    unsigned int nr_events = 0, i, k;
     int r;
 
     while ( (r = read_mark(p, f, &m)) >= 0 )
@@ -202,19 +205,19 @@ static int draw(struct plot *p, FILE *f, FILE *out)
         if ( !m.run )
         {
             if ( m.from_ns >= p->from_ns && m.from_ns < p->to_ns &&
-                 nr_wakes < NR(wakes) )
-                wakes[nr_wakes++] = m;
+                 nr_events < NR(events) )
+                events[nr_events++] = m;
             continue;
         }
-        /* A run comes when it ended: its wake-ups came before. */
-        for ( i = k = 0; i < nr_wakes; i++ )
-            if ( wakes[i].vcpu == m.vcpu &&
-                 !strcmp(wakes[i].domain, m.domain) &&
-                 wakes[i].from_ns <= m.to_ns )
-                wake_mark(p, out, &wakes[i], m.pcpu);
+        /* A run comes when it ended: its events came before. */
+        for ( i = k = 0; i < nr_events; i++ )
+            if ( events[i].vcpu == m.vcpu &&
+                 !strcmp(events[i].domain, m.domain) &&
+                 events[i].from_ns <= m.to_ns )
+                event_mark(p, out, &events[i], m.pcpu);
             else
-                wakes[k++] = wakes[i];
-        nr_wakes = k;
+                events[k++] = events[i];
+        nr_events = k;
         if ( m.from_ns < p->to_ns && m.to_ns > p->from_ns )
             box(p, out, &m);
     }
@@ -249,15 +252,17 @@ int plot(const char *trace, const char *out, uint64_t from_ms, uint64_t for_ms)
             "height=\"%u\" viewBox=\"0 0 %u %u\" font-family=\"sans-serif\" "
             "font-size=\"11\">\n<rect width=\"%u\" height=\"%u\" "
             "fill=\"#fff\"/>\n<text x=\"%u\" y=\"20\" font-size=\"14\">%s"
-            "</text>\n<text x=\"%u\" y=\"36\">who runs on which pCPU; a triangle "
-            "is a wake-up</text>\n", WIDTH, height, WIDTH, height, WIDTH, height,
+            "</text>\n<text x=\"%u\" y=\"36\">who runs on which pCPU; "
+            "triangle: a wake-up; hollow: an event for one that waits for a "
+            "pCPU</text>\n",
+            WIDTH, height, WIDTH, height, WIDTH, height,
             LEFT, p.title, LEFT);
     axis(&p, svg, bottom);
     for ( i = 0; i < p.pcpus; i++ )
         fprintf(svg, "<text x=\"%u\" y=\"%u\" text-anchor=\"end\">pCPU %u"
                 "</text>\n<rect x=\"%u\" y=\"%u\" width=\"%u\" height=\"%u\" "
                 "fill=\"#f2f2f2\"/>\n", LEFT - 8, y_of(i) + 17, i, LEFT,
-                y_of(i), WIDTH - LEFT - 10, ROW_H);
+                y_of(i), WIDTH - LEFT - RIGHT, ROW_H);
     rewind(f);
     p.line = 0;
     draw(&p, f, svg);

@@ -36,7 +36,7 @@ static const char *shown(double value)
     return s;
 }
 
-/* ---- a table for a terminal -------------------------------------------------- */
+/* ---- a table for a terminal --------------------------------------------- */
 
 static void table_of_row(FILE *f, const struct work *w, const struct row *row)
 {
@@ -58,8 +58,9 @@ static void table_of_row(FILE *f, const struct work *w, const struct row *row)
             continue;
         }
         run = &cell->runs[cell->worst];
-        fprintf(f, "%9s  score %-8s%s median %9s  score %-8s", shown(run->value),
-                shown(cell->scores[cell->worst]), cell->clamped ? "*" : " ",
+        fprintf(f, "%9s  score %-8s%s median %9s  score %-8s",
+                shown(run->value), shown(cell->scores[cell->worst]),
+                cell->clamped ? "*" : " ",
                 shown(cell->runs[cell->median].value),
                 shown(cell->scores[cell->median]));
         if ( run->samples )
@@ -140,7 +141,7 @@ int report_table(FILE *f, const struct work *w, const struct row *rows)
     return written(f) | lines_failed(w, lines, nr);
 }
 
-/* ---- JSON ----------------------------------------------------------------------- */
+/* ---- JSON --------------------------------------------------------------- */
 
 static void put_text(yajl_gen g, const char *text)
 {
@@ -334,7 +335,7 @@ int report_json(FILE *f, const struct work *w, const struct row *rows,
     return written(f) | lines_failed(w, lines, nr);
 }
 
-/* ---- Markdown ---------------------------------------------------------------------- */
+/* ---- Markdown ----------------------------------------------------------- */
 
 static double best_score(const struct work *w, const struct line *line)
 {
@@ -354,8 +355,8 @@ static void markdown_cost(FILE *f, const char *file)
     struct json *root = json_read(file), *sched, *op, *n;
 
     fprintf(f, "\n## What a decision costs\n\n"
-            "Instructions of the scheduler itself per operation, by units in the "
-            "queue\n(callgrind; of null: as many pCPUs as units).\n\n"
+            "Instructions of the scheduler itself per operation, by units in "
+            "the queue\n(callgrind; of null: as many pCPUs as units).\n\n"
             "| | units | wake | block | schedule |\n|---|---|---|---|---|\n");
     for ( sched = root->first; sched; sched = sched->next )
     {
@@ -432,17 +433,17 @@ int report_markdown(FILE *f, const struct work *w, const struct row *rows,
     struct line *lines = lines_make(w, rows, &nr);
 
     fprintf(f, "# Schedulers in the simulator\n\n"
-            "Made by `make bench-sim`. In each cell: value (score). A score of 1 "
-            "is the\nbest that any scheduler could reach on this machine, "
+            "Made by `make bench-sim`. In each cell: value (score). A score of "
+            "1 is the\nbest that any scheduler could reach on this machine, "
             "computed for each scenario\n([how to read it](../simulator.md)). "
             "%u seeds, the same for all; the **worst** one\ncounts. Bold: the "
             "best score of the line. `*`: the value was better than the\n"
             "ideal, which is a bound, and the score was taken as 1. `n/a`: the "
             "scheduler\ncannot run it.\n\n"
             "credit2-tuned: `sched_ratelimit_us=100`. credit-tuned: that and "
-            "`sched_credit_tslice_ms=1`.\nrtds: each vCPU has its fair part of the "
-            "machine as budget, per 10 ms, with\nextratime; or its reservation, "
-            "where the scenario has one.\n\n"
+            "`sched_credit_tslice_ms=1`.\nrtds: each vCPU has its fair part of "
+            "the machine as budget, per 10 ms, with\nextratime; or its "
+            "reservation, where the scenario has one.\n\n"
             "![scores](sim-scores.svg)\n\n| scenario | what | ideal |",
             w->seeds.nr);
     for ( k = 0; k < w->nr_scheds; k++ )
@@ -494,7 +495,7 @@ int report_markdown(FILE *f, const struct work *w, const struct row *rows,
     return written(f) | lines_failed(w, lines, nr);
 }
 
-/* ---- a picture ------------------------------------------------------------------------ */
+/* ---- a picture ---------------------------------------------------------- */
 
 #define CELL_W 84
 #define CELL_H 18

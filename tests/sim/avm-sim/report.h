@@ -7,7 +7,7 @@
 
 #include "run.h"
 
-/* All of them return 0, or 1 if a run failed or the output cannot be written. */
+/* Return 0, or 1 if a run failed or the output cannot be written. */
 int report_table(FILE *f, const struct work *w, const struct row *rows);
 /* @cost: a JSON file to take "cost" from, or NULL. */
 int report_json(FILE *f, const struct work *w, const struct row *rows,

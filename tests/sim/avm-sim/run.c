@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "ideal.h"
+#include "memory.h"
 #include "run.h"
 
 /* No run of a scenario of ours takes more than seconds. */
@@ -28,17 +29,6 @@ struct running {
     int fd;
     const struct job *job;
 };
-
-static void *must(void *p)
-{
-    if ( !p )
-    {
-        fprintf(stderr, "avm-sim: out of memory\n");
-        exit(1);
-    }
-
-    return p;
-}
 
 /* In the child. */
 static void __attribute__((noreturn)) do_job(const struct job *job, int fd)
@@ -146,7 +136,7 @@ static void run_jobs(const struct job *jobs, unsigned int nr,
     }
 }
 
-/* ---- rows ------------------------------------------------------------------ */
+/* ---- rows --------------------------------------------------------------- */
 
 static double median_of(const double *values, unsigned int nr)
 {

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "json.h"
+#include "memory.h"
 #include "scenario.h"
 
 #define NS_PER_US 1000
@@ -44,7 +45,7 @@ static const char *const task_kind_about[TASK_KINDS] = {
 
 const char *const score_kind_names[SCORE_KINDS] = {
     "latency", "sojourn", "mixed", "throughput", "shares", "caps", "work",
-    "deadlines", "entitlement", "makespan", "settling", "gang",
+    "deadlines", "entitlement", "makespan", "settling", "gang", "loads",
 };
 
 static const char *const process_names[] = { "poisson", "bursty", NULL };
@@ -54,7 +55,7 @@ static const char *const role_names[] = {
     "normal", "background", "interactive", "time-critical", NULL
 };
 
-/* ---- a key and where its value goes ---------------------------------------- */
+/* ---- a key and where its value goes ------------------------------------- */
 
 enum field_type { F_INT, F_US, F_MS, F_BOOL, F_TEXT, F_WORD, F_OTHER };
 
@@ -68,17 +69,6 @@ struct field {
     unsigned int kinds;         /* of tasks; 0: no task                      */
     const char *about;
 };
-
-static void *must(void *p)
-{
-    if ( !p )
-    {
-        fprintf(stderr, "avm-sim: out of memory\n");
-        exit(1);
-    }
-
-    return p;
-}
 
 static struct json *want(struct json *node, enum json_type type)
 {
@@ -220,11 +210,11 @@ static void take_cpus(struct json *node, unsigned int nr, const char *what,
     }
 }
 
-/* ---- tasks ------------------------------------------------------------------ */
+/* ---- tasks -------------------------------------------------------------- */
 
 #define K(kind) (1u << TASK_ ## kind)
-#define WORKS   (K(PERIODIC) | K(CLIENT) | K(SERVER) | K(BACKEND) | K(FANOUT) | \
-                 K(DISK) | K(BARRIER) | K(LOCK))
+#define WORKS   (K(PERIODIC) | K(CLIENT) | K(SERVER) | K(BACKEND) | \
+                 K(FANOUT) | K(DISK) | K(BARRIER) | K(LOCK))
 #define T(member) offsetof(struct task_spec, member)
 static const struct field task_fields[] = {
     { "kind", F_OTHER, 0, .kinds = ~0u },
@@ -436,7 +426,7 @@ static void take_task(struct json *object, unsigned int nr_vcpus,
         json_die(json_get(object, "sleep_us"), "must be less than period_us");
 }
 
-/* ---- domains, changes --------------------------------------------------------- */
+/* ---- domains, changes --------------------------------------------------- */
 
 #define S(member) offsetof(struct settings, member)
 #define SETTINGS(base) \
@@ -563,7 +553,7 @@ static void take_change(struct json *object, struct scenario *s)
     s->changes[s->nr_changes++] = c;
 }
 
-/* ---- the whole ------------------------------------------------------------------ */
+/* ---- the whole ---------------------------------------------------------- */
 
 unsigned int scenario_vcpus(const struct scenario *s)
 {
@@ -614,7 +604,8 @@ static void take_score(struct json *object, struct scenario *s)
                  s->score.group);
     if ( !s->score.group && s->score.kind != SCORE_SHARES &&
          s->score.kind != SCORE_CAPS && s->score.kind != SCORE_WORK &&
-         s->score.kind != SCORE_DEADLINES && s->score.kind != SCORE_MIXED )
+         s->score.kind != SCORE_DEADLINES && s->score.kind != SCORE_LOADS &&
+         s->score.kind != SCORE_MIXED )
         json_die(object, "domain is missing");
 }
 

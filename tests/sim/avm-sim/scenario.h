@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A scenario as the rest of avm-sim sees it: checked, all times in nanoseconds,
- * nothing left to the reader's imagination. docs/simulator.md describes the file.
+ * nothing left to imagination. docs/simulator.md describes the file.
  */
 #ifndef AVM_SIM_SCENARIO_H
 #define AVM_SIM_SCENARIO_H
@@ -79,7 +79,7 @@ struct change_spec {
 enum score_kind {
     SCORE_LATENCY, SCORE_SOJOURN, SCORE_MIXED, SCORE_THROUGHPUT, SCORE_SHARES,
     SCORE_CAPS, SCORE_WORK, SCORE_DEADLINES, SCORE_ENTITLEMENT, SCORE_MAKESPAN,
-    SCORE_SETTLING, SCORE_GANG, SCORE_KINDS
+    SCORE_SETTLING, SCORE_GANG, SCORE_LOADS, SCORE_KINDS
 };
 extern const char *const score_kind_names[SCORE_KINDS];
 

@@ -5,13 +5,14 @@
 #include "guest.h"
 #include "host.h"
 #include "ideal.h"
+#include "memory.h"
 #include "model.h"
 #include "score.h"
 
 /*
- * A score is greater than 0, or nobody could take a geometric mean of them. This
- * stands for "as bad as can be said" where a score is a difference from 1: a
- * domain got twice its share, or every deadline was missed.
+ * A score is greater than 0, or nobody could take a geometric mean of them.
+ * This stands for "as bad as can be said" where a score is a difference from 1:
+ * a domain got twice its share, or every deadline was missed.
  */
 #define SCORE_WORST 0.001
 
@@ -31,6 +32,7 @@ static const struct {
     [SCORE_MAKESPAN] = { "first event to last answer", "us", false },
     [SCORE_SETTLING] = { "phase change to last late start", "ms", false },
     [SCORE_GANG] = { "rounds", "1/s", true },
+    [SCORE_LOADS] = { "deadlines missed", "", false },
 };
 
 const char *score_metric(const struct scenario *s)
@@ -68,12 +70,7 @@ const char *score_unit(const struct scenario *s)
     return kinds[s->score.kind].unit;
 }
 
-bool score_more_is_better(const struct scenario *s)
-{
-    return kinds[s->score.kind].more_is_better;
-}
-
-/* ---- in the run ------------------------------------------------------------ */
+/* ---- in the run --------------------------------------------------------- */
 
 static bool counts(const struct scenario *s, const struct guest_domain *dom)
 {
@@ -150,7 +147,8 @@ static double missed(const struct scenario *s, struct outcome *o)
 static double share_error(const struct scenario *s, int64_t window_ns)
 {
     const struct settings *now[host_nr_domains], none = { 0 };
-    unsigned int step = window_ns / host_sample_ns, i, w;
+    struct settings then[host_nr_domains];
+    unsigned int step = window_ns / host_sample_ns, i, w, c;
     double worst = 0;
 
     if ( !step )
@@ -169,8 +167,6 @@ static double share_error(const struct scenario *s, int64_t window_ns)
         {
             const struct domain_spec *d = host_domains[i].spec;
             bool there = d->start_ns < mid && (!d->stop_ns || d->stop_ns > mid);
-            static struct settings then[SCENARIO_VCPUS_MAX];
-            unsigned int c;
 
             then[i] = d->settings;
             for ( c = 0; c < s->nr_changes && s->changes[c].at_ns < mid; c++ )
@@ -312,11 +308,14 @@ void score_measure(const struct scenario *s, struct outcome *o)
     case SCORE_WORK:
         o->value = work / seconds(s);
         more(o, "on a pCPU", got / seconds(s));
+        more(o, "idle beside waiting", host_idle_beside_waiting);
         break;
     case SCORE_DEADLINES:
+    case SCORE_LOADS:
         o->value = missed(s, o);
-        gather(s, offsetof(struct guest_task, start), &all);
-        more(o, "start p99 us", series_quantile(&all, 990) / 1e3);
+        gather(s, offsetof(struct guest_task, sojourn), &all);
+        more(o, "p50 us", series_quantile(&all, 500) / 1e3);
+        more(o, "p99 us", series_quantile(&all, 990) / 1e3);
         break;
     case SCORE_ENTITLEMENT:
         o->value = got / seconds(s);
@@ -342,12 +341,20 @@ void score_measure(const struct scenario *s, struct outcome *o)
     more(o, "migrations/s", migrations / seconds(s));
 }
 
-/* ---- ideals -------------------------------------------------------------------- */
+/* ---- ideals ------------------------------------------------------------- */
 
 bool score_needs_alone(const struct scenario *s)
 {
-    return s->score.kind == SCORE_SOJOURN || s->score.kind == SCORE_THROUGHPUT ||
-           s->score.kind == SCORE_WORK || s->score.kind == SCORE_GANG;
+    switch ( s->score.kind )
+    {
+    case SCORE_SOJOURN:
+    case SCORE_THROUGHPUT:
+    case SCORE_WORK:
+    case SCORE_GANG:
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* Of these domains, and of those that their tasks need to get anything done. */
@@ -377,8 +384,7 @@ void score_alone(const struct scenario *s, struct scenario *alone)
     unsigned int i;
 
     *alone = *s;
-    alone->domains = calloc(s->nr_domains, sizeof(*alone->domains));
-    SIM_CHECK(alone->domains);
+    alone->domains = must(calloc(s->nr_domains, sizeof(*alone->domains)));
     alone->nr_domains = alone->nr_changes = 0;
     for ( i = 0; i < s->nr_domains; i++ )
         if ( needed(s, &s->domains[i]) )
@@ -461,10 +467,12 @@ double score_of(const struct scenario *s, double value, double ideal,
     case SCORE_SHARES:
     case SCORE_CAPS:
     case SCORE_DEADLINES:
+    case SCORE_LOADS:
         score = max(1 - value, SCORE_WORST);
         break;
     default:
-        score = score_more_is_better(s) ? value / ideal : ideal / value;
+        score = kinds[s->score.kind].more_is_better ? value / ideal
+                                                    : ideal / value;
         /* Nothing at all was done, or it never came to an end. */
         if ( !(score > 1e-9) )
             score = 1e-9;

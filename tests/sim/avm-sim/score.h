@@ -27,8 +27,8 @@ const char *score_unit(const struct scenario *s);
 void score_measure(const struct scenario *s, struct outcome *o);
 
 /*
- * The ideal comes from a run of the domain alone: on a machine of its own with a
- * pCPU per vCPU. score_alone() makes that scenario.
+ * The ideal comes from a run of the domain alone: on a machine of its own with
+ * a pCPU per vCPU. score_alone() makes that scenario.
  */
 bool score_needs_alone(const struct scenario *s);
 void score_alone(const struct scenario *s, struct scenario *alone);
@@ -39,8 +39,5 @@ double score_ideal(const struct scenario *s, double alone);
 /* In (0,1]; *clamped: the value was better than the ideal. */
 double score_of(const struct scenario *s, double value, double ideal,
                 bool *clamped);
-
-/* More of the value is better. */
-bool score_more_is_better(const struct scenario *s);
 
 #endif /* AVM_SIM_SCORE_H */

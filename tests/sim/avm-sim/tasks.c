@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "guest.h"
+#include "memory.h"
 #include "model.h"
 #include "rng.h"
 
@@ -44,7 +45,7 @@ static s_time_t some_work(struct guest_task *t)
     return rng_around(&t->rng, t->spec->work_ns, t->spec->noise_permille);
 }
 
-/* ---- queues of jobs -------------------------------------------------------- */
+/* ---- queues of jobs ----------------------------------------------------- */
 
 static struct job *job_first(struct guest_task *t)
 {
@@ -59,10 +60,8 @@ static struct job *job_add(struct guest_task *t, const struct job *job)
     if ( t->nr == t->room )
     {
         unsigned int room = t->room ? 2 * t->room : 16;
-        struct job *bigger = calloc(room, sizeof(*bigger));
+        struct job *bigger = must(calloc(room, sizeof(*bigger)));
 
-        if ( !bigger )
-            abort();
         for ( i = 0; i < t->nr; i++ )
             bigger[i] = t->jobs[(t->first + i) % t->room];
         free(t->jobs);
@@ -101,7 +100,7 @@ static void job_signal(struct guest_task *t)
         job_next(t);
 }
 
-/* ---- hog --------------------------------------------------------------------- */
+/* ---- hog ---------------------------------------------------------------- */
 
 static void start_up(struct guest_task *t)
 {
@@ -113,7 +112,7 @@ static void hog_signal(struct guest_task *t)
     guest_run(t, STIME_MAX);
 }
 
-/* ---- periodic, arrivals ------------------------------------------------------ */
+/* ---- periodic, arrivals ------------------------------------------------- */
 
 static void periodic_begin(struct guest_task *t)
 {
@@ -196,7 +195,7 @@ static void arrivals_timer(struct guest_task *t)
     guest_signal(NULL, t, INTERDOMAIN);
 }
 
-/* ---- client, backend, server, fanout ------------------------------------------ */
+/* ---- client, backend, server, fanout ------------------------------------ */
 
 /* The tasks of this kind in the domains of a group; with @nth, that one. */
 static struct guest_task *find_tasks(const char *group, enum task_kind kind,
@@ -238,15 +237,7 @@ static void deliver(struct guest_task *from, struct guest_task *to,
 {
     if ( !to || !to->guest->v )
         return;
-    switch ( to->spec->kind )
-    {
-    case TASK_BACKEND:
-    case TASK_SERVER:
-        j->service_ns = to->spec->work_ns;
-        break;
-    default:
-        break;
-    }
+    j->service_ns = to->spec->work_ns;
     job_add(to, j);
     guest_signal(from, to, INTERDOMAIN);
 }
@@ -349,9 +340,8 @@ static void round_done(struct guest_task *t)
     {
         struct job j = job_take(t);
 
-        if ( !j.started && j.found_idle )
-            j.started = true;
-        t->finished++;
+        if ( measured(sim.now_ns) )
+            t->finished++;
         deliver(t, j.reply ? j.client : j.server, &j);
     }
     round_next(t);
@@ -359,12 +349,10 @@ static void round_done(struct guest_task *t)
 
 static void fanout_timer(struct guest_task *t)
 {
-    struct batch *b = calloc(1, sizeof(*b));
+    struct batch *b = must(calloc(1, sizeof(*b)));
     struct job j = { .at_ns = t->next_ns, .batch = b };
     unsigned int i;
 
-    if ( !b )
-        abort();
     b->at_ns = t->next_ns;
     b->owner = t;
     for ( i = 0; i < host_nr_domains; i++ )
@@ -381,7 +369,7 @@ static void fanout_timer(struct guest_task *t)
     guest_signal(NULL, t, PIRQ);
 }
 
-/* ---- disk ----------------------------------------------------------------------- */
+/* ---- disk --------------------------------------------------------------- */
 
 static void disk_signal(struct guest_task *t)
 {
@@ -403,7 +391,7 @@ static void disk_done(struct guest_task *t)
     guest_sleep(t);
 }
 
-/* ---- barrier, lock --------------------------------------------------------------- */
+/* ---- barrier, lock ------------------------------------------------------ */
 
 static void spin(struct guest_task *t)
 {
@@ -548,7 +536,7 @@ static void lock_done(struct guest_task *t)
     guest_run(t, some_work(t));
 }
 
-/* ---- gaming ----------------------------------------------------------------------- */
+/* ---- gaming ------------------------------------------------------------- */
 
 /* Its clock: asleep for the last sleep_ns of each period. */
 static bool dodges(const struct guest_task *t)
@@ -598,7 +586,7 @@ static void pester_done(struct guest_task *t)
     request_done(t);
 }
 
-/* ---- replay ------------------------------------------------------------------------ */
+/* ---- replay ------------------------------------------------------------- */
 
 static void replay_signal(struct guest_task *t)
 {
@@ -627,7 +615,7 @@ static void replay_done(struct guest_task *t)
     guest_sleep(t);
 }
 
-/* ---- phases -------------------------------------------------------------------------- */
+/* ---- phases ------------------------------------------------------------- */
 
 /* Forgets what the phase had under way. */
 static void clear(struct guest_task *t)
@@ -666,7 +654,7 @@ static void on_phase_timer(struct sim_event *e)
     phase_begin(t);
 }
 
-/* ---- for guest.c ------------------------------------------------------------------------ */
+/* ---- for guest.c -------------------------------------------------------- */
 
 static const struct behaviour behaviours[TASK_KINDS] = {
     [TASK_HOG] = { start_up, NULL, hog_signal, NULL },
