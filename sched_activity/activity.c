@@ -591,7 +591,7 @@ static struct act_unit *act_choose(struct act_private *prv,
 }
 
 /* @prev leaves its pCPU. */
-static void act_stop(struct act_unit *prev)
+static void act_stop(struct act_unit *prev, s_time_t now)
 {
     act_cap_return(prev);
     act_clock_stop(prev);
@@ -600,7 +600,7 @@ static void act_stop(struct act_unit *prev)
     if ( unit_runnable(prev->unit) )
     {
         prev->queue_after_save = true;
-        act_event_preempted(prev);
+        act_event_preempted(prev, now);
         if ( !prev->yielded )
             prev->preemptions++;
         return;
@@ -661,7 +661,7 @@ static void cf_check act_schedule(const struct scheduler *ops,
     if ( next != prev )
     {
         if ( !act_is_idle(prev) )
-            act_stop(prev);
+            act_stop(prev, now);
         if ( !act_is_idle(next) )
         {
             act_start(next, cpu, now);

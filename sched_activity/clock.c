@@ -34,10 +34,11 @@
 #define ACT_LAG_MAX MILLISECS(15)
 
 /*
- * A boost may last for so many of the shortest slices: with the defaults for 1
- * ms, which is a frame of audio or a request, with cold caches.
+ * A boost may last for so many of the shortest slices: with the defaults for 2
+ * ms, which is work on a frame of audio or video or on a request, with cold caches,
+ * but less than a guest's kernel lets one of several that compute go on.
  */
-#define ACT_BOOST_SLICES 2
+#define ACT_BOOST_SLICES 4
 
 /* Among units that compete the spread is below one slice; twice that leaves them
  * alone. */
@@ -244,12 +245,17 @@ static s_time_t act_part(const struct act_unit *su)
     return min(max(part, params->slice_min), params->slice_max);
 }
 
+s_time_t act_boost_slice(const struct act_unit *su)
+{
+    return ACT_BOOST_SLICES * su->dom->prv->params.slice_min;
+}
+
 s_time_t act_slice(const struct act_unit *su)
 {
     s_time_t part = act_part(su), burst = max(su->burst, su->burst_avg);
 
     if ( su->class == ACT_BOOSTED )
-        return ACT_BOOST_SLICES * su->dom->prv->params.slice_min;
+        return act_boost_slice(su);
 
     /* Twice the burst, so that a burst of usual length fits into one slice. */
     return min(max(2 * burst, su->dom->prv->params.slice_min), part);
@@ -362,7 +368,15 @@ void act_charge(struct act_unit *su, s_time_t now)
     }
     else if ( !act_before(su->vruntime, su->vdeadline) ||
               (su->class != ACT_FAIR && act_in_debt(su, now)) )
-        act_expire_slice(su, now);
+    {
+        if ( su->class == ACT_FAIR && act_event_works(su, now) )
+        {
+            act_event_go_on(su, now);
+            act_new_slice(su, now);
+        }
+        else
+            act_expire_slice(su, now);
+    }
 }
 
 /*

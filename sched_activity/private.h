@@ -56,7 +56,7 @@
 /* Below this a timer costs more than what it limits. */
 #define ACT_TIMER_MIN MICROSECS(20)
 
-/* A value that changes when the guest goes to another address space. */
+/* Tells the address spaces of a guest apart; 0: not known. */
 #ifndef arch_vcpu_address_space
 #define arch_vcpu_address_space(v) 0UL
 #endif
@@ -185,8 +185,11 @@ struct act_unit {
     bool event_waits;             /* an event came since it last ran        */
     bool at_work;                 /* on a task that an event woke           */
     uint16_t evidence;            /* that its events wake tasks; event.c    */
-    unsigned long space;          /* its address space, when looked at last */
-    s_time_t probe;               /* 0, or: when to look at it again        */
+    s_time_t probe;               /* 0, or: when to look at it (again)      */
+    s_time_t event_since;         /* when that began; the guest's address   */
+    unsigned long space;          /* space then, and how often it had       */
+    unsigned long space_switches; /* changed                                */
+    unsigned long home_space;     /* 0, or: where it computes               */
     bool yielded;                 /* wants to be put behind others          */
     bool blocked;                 /* gave its pCPU up to wait for an event  */
     bool saving;                  /* pCPU may still hold its context        */
@@ -245,6 +248,7 @@ void act_clock_start(struct act_unit *su, s_time_t now);
 void act_clock_stop(struct act_unit *su);
 void act_charge(struct act_unit *su, s_time_t now);
 bool act_in_debt(const struct act_unit *su, s_time_t now);
+s_time_t act_boost_slice(const struct act_unit *su);
 s_time_t act_slice(const struct act_unit *su);
 void act_new_slice(struct act_unit *su, s_time_t now);
 void act_place(struct act_unit *su, s_time_t now);
@@ -270,7 +274,9 @@ int act_steal(struct act_private *prv, struct act_runqueue *rq,
 /* event.c: the lock of su->rq is held. */
 bool act_event(struct act_unit *su, s_time_t now);
 void act_event_start(struct act_unit *su, s_time_t now);
-void act_event_preempted(struct act_unit *su);
+bool act_event_works(const struct act_unit *su, s_time_t now);
+void act_event_go_on(struct act_unit *su, s_time_t now);
+void act_event_preempted(struct act_unit *su, s_time_t now);
 bool act_event_judge(struct act_unit *su, s_time_t now);
 
 /* cap.c */

@@ -334,11 +334,10 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
 
     if ( act_is_capped(next) )
         *limit = min(*limit, next->budget);
-    /* One that starts now is looked at first when its slice has begun. */
-    if ( next->event_waits )
-        *limit = min(*limit, ACT_PROBE);
-    else if ( next == prev && next->probe )
+    if ( next == prev && next->probe )
         *limit = min(*limit, next->probe - now);
+    else if ( next != prev && next->event_waits )
+        *limit = min(*limit, ACT_PROBE);
     *limit = max(*limit, ACT_TIMER_MIN);
 
     return next;

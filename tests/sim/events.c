@@ -137,7 +137,8 @@ void sim_yield(struct vcpu *v)
     sim_enter(caller);
 }
 
-void sim_address_space_switch(struct vcpu *v)
+void sim_address_space_switch(struct vcpu *v, unsigned int space)
 {
-    v->activity.address_space++;
+    v->activity.address_space = space;
+    v->activity.address_space_switches++;
 }

@@ -122,7 +122,7 @@ bool sim_upcall_pending(const struct vcpu *v);
 bool sim_block(struct vcpu *v);
 bool sim_poll(struct vcpu *v, evtchn_port_t port, s_time_t timeout_ns);
 void sim_yield(struct vcpu *v);
-void sim_address_space_switch(struct vcpu *v);
+void sim_address_space_switch(struct vcpu *v, unsigned int space);
 
 /* ---- pcpu.c ------------------------------------------------------------- */
 

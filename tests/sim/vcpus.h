@@ -49,7 +49,7 @@ struct vcpu {
     struct timer periodic_timer, singleshot_timer, poll_timer;
     struct {                    /* a patch of ours adds it to Xen's */
         uint64_t events[4], events_runnable, events_sent;
-        unsigned long address_space;
+        unsigned long address_space, address_space_switches;
     } activity;
 
     /* What there is in the guest's shared memory, see events.c. */

@@ -157,7 +157,7 @@ static void go_on(struct guest *g)
     if ( g->space != t )
     {
         g->space = t;
-        sim_address_space_switch(g->v);
+        sim_address_space_switch(g->v, 1 + (t - g->tasks));
     }
     if ( t->woken )
     {
