@@ -8,10 +8,10 @@
  * It asks for its pCPU a slice at a time, and its virtual deadline is its virtual
  * time at the end of the slice.
  *
- * Slices. Within a round of slice_max everybody who computes gets its part once,
- * so all their slices are equally long in virtual time, and a window of whole
- * rounds shows exact shares. Who needs the pCPU for short bursts only asks for
- * little, and so has an early deadline.
+ * Slices. Within a round everybody who computes gets its part once, so all their
+ * slices are equally long in virtual time, and a window of whole rounds shows
+ * exact shares. Who needs the pCPU for short bursts only asks for little, and so
+ * has an early deadline.
  *
  * Lag is bounded on both sides. A unit that sleeps keeps what it is owed, up to
  * ACT_LAG_MAX: time that it left to the others and would have got, so that a
@@ -102,6 +102,7 @@ void act_activate(struct act_unit *su)
         clock->base = su->vruntime;
     clock->offset += (su->vruntime - clock->base) * su->weight;
     clock->weight += su->weight;
+    clock->nr_active++;
     su->active = true;
 }
 
@@ -115,6 +116,7 @@ void act_deactivate(struct act_unit *su)
     ASSERT(!su->running);
     clock->offset -= (su->vruntime - clock->base) * su->weight;
     clock->weight -= su->weight;
+    clock->nr_active--;
     su->active = false;
     /* The clock of a queue that nobody uses stands still. */
     if ( !clock->weight )
@@ -234,15 +236,39 @@ bool act_in_debt(const struct act_unit *su, s_time_t now)
                        vtime + act_virtual(su, debt_max));
 }
 
+/*
+ * How long a round is: as many slices of half of slice_max as there are units for
+ * a pCPU; but so that a whole number of rounds makes up 100 ms, in which shares
+ * are exact, then.
+ */
+static s_time_t act_round(const struct act_runqueue *rq, s_time_t slice)
+{
+    static const unsigned int in_100_ms[] = { 50, 20, 10, 8, 5, 4, 2, 1 };
+    s_time_t want = slice * rq->clock.nr_active;
+    unsigned int i;
+
+    for ( i = 0; i < ARRAY_SIZE(in_100_ms); i++ )
+        if ( MILLISECS(100) / in_100_ms[i] * rq->nr_cpus >= want )
+            return MILLISECS(100) / in_100_ms[i];
+
+    return want / rq->nr_cpus;
+}
+
 /* The part of a round that is @su's own. */
 static s_time_t act_part(const struct act_unit *su)
 {
     const struct act_params *params = &su->dom->prv->params;
     const struct act_runqueue *rq = su->rq;
     uint64_t weight = rq->clock.weight + (su->active ? 0 : su->weight);
-    s_time_t part = params->slice_max * rq->nr_cpus * su->weight / weight;
+    s_time_t round, part;
 
-    return min(max(part, params->slice_min), params->slice_max);
+    if ( !rq->nr_cpus )
+        return params->slice_max;
+
+    round = act_round(rq, params->slice_max / 2);
+    part = round * rq->nr_cpus * su->weight / weight;
+
+    return min(max(part, params->slice_min), round);
 }
 
 s_time_t act_boost_slice(const struct act_unit *su)

@@ -104,6 +104,7 @@ struct act_clock {
     s_time_t base;                /* what offsets are relative to           */
     s_time_t offset;              /* sum of weight * (vruntime - base)      */
     uint64_t weight;              /* sum of the weights                     */
+    unsigned int nr_active;       /* how many they are                      */
     unsigned int nr_running;      /* those who advance all the time, ...    */
     s_time_t charged;             /* ... and the sum of up to when they did */
 };
