@@ -296,22 +296,19 @@ static void act_take_out(struct act_unit *su)
 }
 
 /*
- * A pCPU of @mask for a unit that is on @cpu now: @cpu if it is idle, another
- * idle one, @cpu, or the next one. The idle mask may change under us.
+ * A pCPU of @mask for a unit that is on @cpu now: an idle one, @cpu, or the next
+ * one. The idle mask may change under us.
  */
 static unsigned int act_pick_cpu(const struct act_private *prv,
-                                 const cpumask_t *mask, unsigned int cpu)
+                                 cpumask_t *mask, unsigned int cpu)
 {
-    unsigned int other;
+    unsigned int next = cpumask_test_cpu(cpu, mask) ? cpu
+                                                    : cpumask_cycle(cpu, mask);
 
-    if ( cpumask_test_cpu(cpu, mask) && cpumask_test_cpu(cpu, &prv->idle) )
-        return cpu;
+    cpumask_and(mask, mask, &prv->idle);
+    cpu = act_best_cpu(mask, &prv->idle, cpu);
 
-    for_each_cpu ( other, mask )
-        if ( cpumask_test_cpu(other, &prv->idle) )
-            return other;
-
-    return cpumask_test_cpu(cpu, mask) ? cpu : cpumask_cycle(cpu, mask);
+    return cpu < nr_cpu_ids ? cpu : next;
 }
 
 /* Of the queues with a pCPU of @mask, the one with the fewest units per pCPU. */
@@ -362,7 +359,8 @@ static struct sched_resource *cf_check act_pick_resource(
     if ( cpumask_empty(mask) )
         cpumask_copy(mask, pool);
 
-    if ( !cpumask_intersects(mask, &prv->idle) )
+    /* A unit that was never placed will compete with those around it. */
+    if ( !act_unit(unit)->rq || !cpumask_intersects(mask, &prv->idle) )
         act_keep_best_queue(prv, mask);
 
     return get_sched_res(act_pick_cpu(prv, mask, cpu));

@@ -261,6 +261,8 @@ void act_restrict(struct act_unit *su, const cpumask_t *hard);
 unsigned int act_urgency(const struct act_dom *dom, s_time_t now);
 void act_enqueue(struct act_unit *su, s_time_t now);
 void act_dequeue(struct act_unit *su);
+unsigned int act_best_cpu(const cpumask_t *mask, const cpumask_t *idle,
+                          unsigned int cpu);
 void act_tickle(struct act_unit *su, s_time_t now);
 void act_tickle_idle(struct act_private *prv, struct act_runqueue *rq);
 void act_pass_word(struct act_private *prv, unsigned int cpu);

@@ -15,6 +15,9 @@
 /* Looks at so many queued units, not all: a bound on what a wake-up costs. */
 #define ACT_LOOK_UNITS 16
 
+/* Of these, so many at most are asked whether they ran on a pCPU before. */
+#define ACT_WARM_UNITS 4
+
 unsigned int act_urgency(const struct act_dom *dom, s_time_t now)
 {
     unsigned int urgency = read_atomic(&dom->urgency);
@@ -137,6 +140,28 @@ static void act_tickle_cpu(struct act_runqueue *rq, unsigned int cpu)
     cpu_raise_softirq(cpu, SCHEDULE_SOFTIRQ);
 }
 
+/*
+ * Of @mask, all idle, the best pCPU for a unit that ran on @cpu last: one whose
+ * siblings (the threads of its core) are idle, too, by what @idle says; and @cpu
+ * itself rather than another, as its caches may still be warm. nr_cpu_ids: none.
+ */
+unsigned int act_best_cpu(const cpumask_t *mask, const cpumask_t *idle,
+                          unsigned int cpu)
+{
+    bool here = cpumask_test_cpu(cpu, mask);
+    unsigned int other;
+
+    if ( here && cpumask_subset(per_cpu(cpu_sibling_mask, cpu), idle) )
+        return cpu;
+
+    for_each_cpu ( other, mask )
+        if ( cpumask_weight(per_cpu(cpu_sibling_mask, other)) > 1 || !here )
+            if ( cpumask_subset(per_cpu(cpu_sibling_mask, other), idle) )
+                return other;
+
+    return here ? cpu : cpumask_first(mask);
+}
+
 /* An idle pCPU of its queue for @su, or nr_cpu_ids. */
 static unsigned int act_find_idle(const struct act_unit *su)
 {
@@ -152,8 +177,7 @@ static unsigned int act_find_idle(const struct act_unit *su)
          cpumask_intersects(mask, unit->cpu_soft_affinity) )
         cpumask_and(mask, mask, unit->cpu_soft_affinity);
 
-    /* Where it ran last its data may still be in the cache. */
-    return cpumask_test_cpu(cpu, mask) ? cpu : cpumask_first(mask);
+    return act_best_cpu(mask, mask, cpu);
 }
 
 /* Get an idle pCPU to run @su, which is queued. False: there is none. */
@@ -216,6 +240,17 @@ void act_pass_word(struct act_private *prv, unsigned int cpu)
         }
 }
 
+/* Does @cpu, of its queue, run a unit that computes and goes behind @su? */
+static bool act_may_interrupt(const struct act_unit *su, unsigned int cpu)
+{
+    const struct act_unit *cur = act_running(cpu);
+
+    return cur && cur->rq == su->rq &&
+           !cpumask_test_cpu(cpu, &su->rq->tickled) &&
+           cur->burst > su->dom->prv->params.slice_min &&
+           act_goes_first(su, cur);
+}
+
 /* Find a pCPU for @su, which was just queued, and tell it to reschedule. */
 void act_tickle(struct act_unit *su, s_time_t now)
 {
@@ -229,6 +264,14 @@ void act_tickle(struct act_unit *su, s_time_t now)
     if ( su->class == ACT_FAIR && act_urgency(su->dom, now) ==
                                   XEN_SCHED_ACTIVITY_URGENCY_BACKGROUND )
         return;
+
+    /* Who computes gives way where @su ran last, for the sake of its caches. */
+    cpu = sched_unit_master(su->unit);
+    if ( act_may_interrupt(su, cpu) && act_may_use(su, cpu) )
+    {
+        act_tickle_cpu(rq, cpu);
+        return;
+    }
 
     for_each_cpu ( cpu, &rq->cpus )
     {
@@ -248,6 +291,37 @@ void act_tickle(struct act_unit *su, s_time_t now)
 
     if ( victim )
         act_tickle_cpu(rq, victim_cpu);
+}
+
+/*
+ * @su is the first of its tree, but has its data in another pCPU's cache. One of
+ * the next few that ran on @cpu is as good, if it would have its turn soon.
+ */
+static struct act_unit *act_prefer_warm(struct act_unit *su,
+                                        const struct act_unit *prev,
+                                        unsigned int cpu)
+{
+    s_time_t soon = su->vdeadline + su->dom->prv->params.slice_min;
+    struct rb_node *node = &su->node;
+    unsigned int i;
+
+    if ( su->class != ACT_FAIR || sched_unit_master(su->unit) == cpu )
+        return su;
+
+    for ( i = 0; i < ACT_WARM_UNITS && (node = rb_next(node)); i++ )
+    {
+        struct act_unit *other = rb_entry(node, struct act_unit, node);
+
+        if ( !act_before(other->vdeadline, soon) ||
+             (prev && !act_goes_first(other, prev)) )
+            break;
+        if ( sched_unit_master(other->unit) == cpu &&
+             !act_is_capped(other) && act_may_use(other, cpu) &&
+             unit_runnable_state(other->unit) )
+            return other;
+    }
+
+    return su;
 }
 
 /*
@@ -288,7 +362,7 @@ static struct act_unit *act_first(struct act_runqueue *rq,
                 continue;
             }
 
-            return su;
+            return act_prefer_warm(su, prev, cpu);
         }
     }
 
