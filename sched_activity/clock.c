@@ -223,7 +223,10 @@ static bool act_vtime(const struct act_unit *su, s_time_t now, s_time_t *vtime)
     return true;
 }
 
-/* Is @su so far ahead of its competitors that it may not be urgent? */
+/*
+ * Is @su so far ahead of its competitors that it may not be urgent? They may come
+ * with ACT_LAG_MAX that they are owed, which is no debt of its.
+ */
 bool act_in_debt(const struct act_unit *su, s_time_t now)
 {
     s_time_t debt_max = su->dom->prv->params.debt_max, vtime;
@@ -233,7 +236,7 @@ bool act_in_debt(const struct act_unit *su, s_time_t now)
 
     return act_vtime(su, now, &vtime) &&
            !act_before(act_vruntime(su, now),
-                       vtime + act_virtual(su, debt_max));
+                       vtime + act_virtual(su, debt_max + ACT_LAG_MAX));
 }
 
 /*
@@ -300,7 +303,8 @@ void act_new_slice(struct act_unit *su, s_time_t now)
         s_time_t spread = act_virtual(su, ACT_SPREAD_SLICES * act_part(su));
         s_time_t first = vtime - max(spread, act_virtual(su, ACT_LAG_MAX));
         /* What was borrowed is not forgiven. */
-        s_time_t last = vtime + spread + act_virtual(su, params->debt_max);
+        s_time_t last = vtime + spread +
+                        act_virtual(su, params->debt_max + ACT_LAG_MAX);
 
         if ( act_before(su->vruntime, first) )
             act_set_vruntime(su, first);

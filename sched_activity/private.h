@@ -180,6 +180,9 @@ struct act_unit {
 
     s_time_t burst;               /* ran for this long since it last woke   */
     s_time_t burst_avg;           /* mean of the bursts so far              */
+    s_time_t woken;               /* when it woke the last time             */
+    s_time_t period_avg;          /* mean time from a wake-up to the next   */
+    s_time_t deadline;            /* when the next is due                   */
     s_time_t wake_time;           /* 0, or: woken, has not run since        */
 
     enum act_class class;

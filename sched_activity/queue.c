@@ -45,6 +45,15 @@ void act_expire_slice(struct act_unit *su, s_time_t now)
     act_new_slice(su, now);
 }
 
+/*
+ * What a tree is ordered by. Critical units: real deadlines, as their work has to
+ * be done before more of it comes. The others: virtual ones, for their shares.
+ */
+static s_time_t act_key(const struct act_unit *su)
+{
+    return su->class == ACT_CRITICAL ? su->deadline : su->vdeadline;
+}
+
 static void act_insert(struct act_unit *su)
 {
     struct rb_root *root = &su->rq->tree[su->class];
@@ -57,8 +66,8 @@ static void act_insert(struct act_unit *su)
         parent = *link;
         other = rb_entry(parent, struct act_unit, node);
         /* Equal deadlines: who came first stays first. */
-        link = act_before(su->vdeadline, other->vdeadline) ? &parent->rb_left
-                                                           : &parent->rb_right;
+        link = act_before(act_key(su), act_key(other)) ? &parent->rb_left
+                                                       : &parent->rb_right;
     }
 
     rb_link_node(&su->node, parent, link);
@@ -131,7 +140,7 @@ static bool act_goes_first(const struct act_unit *su,
     if ( su->class != other->class )
         return su->class < other->class;
 
-    return act_before(su->vdeadline, other->vdeadline);
+    return act_before(act_key(su), act_key(other));
 }
 
 static void act_tickle_cpu(struct act_runqueue *rq, unsigned int cpu)

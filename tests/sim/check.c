@@ -103,7 +103,9 @@ static unsigned int check_tree(const struct act_runqueue *rq,
             violated(su, "queued while its context is not saved");
         if ( !unit_runnable(su->unit) )
             violated(su, "queued, but not runnable");
-        if ( last && act_before(su->vdeadline, last->vdeadline) )
+        if ( last && (class == ACT_CRITICAL
+                      ? act_before(su->deadline, last->deadline)
+                      : act_before(su->vdeadline, last->vdeadline)) )
             violated(su, "out of order in the tree");
         last = su;
         nr++;
