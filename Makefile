@@ -50,23 +50,31 @@ STEPS_TEST := \
     'hypervisor (debug)=$(XEN)/xen-debug' \
     'unit tests=unit-tests'
 
+STEPS_SIM := \
+    'packages=build/.deps' \
+    'Xen source=$(XEN)/version' \
+    'patches=$(XEN)/.patched' \
+    'simulator=build/avm-sim'
+
 # What "make clean" leaves, because it came over the network.
 KEPT := build/.deps build/xen build/dom0 \
     $(addprefix $(XEN)/,apt download pristine version)
 
-.PHONY: help deps build demo test clean distclean programs unit-tests
+.PHONY: help deps build demo test bench-sim clean distclean programs unit-tests
 
 help:
 	@echo 'make demo       six guests on real Xen in QEMU: under credit2, then'
 	@echo '                sched=activity with avmd; report in build/demo'
 	@echo 'make test       build everything and run every test'
+	@echo 'make bench-sim  every scheduler in every scenario of the simulator, scored;'
+	@echo '                table and pictures in docs/results, JSON in build/bench'
 	@echo 'make build      Xen, xl, libavm, avmd, avm and the images for QEMU'
 	@echo 'make deps       install the Debian packages of packages.txt'
 	@echo 'make clean      remove what was built; downloads stay'
 	@echo 'make distclean  remove build/'
 	@echo
-	@echo 'demo and test need nothing before them: on Debian 12, as root or with'
-	@echo 'sudo, they install packages, fetch the Xen source, build and run.'
+	@echo 'demo, test and bench-sim need nothing before them: on Debian 12, as root'
+	@echo 'or with sudo, they install packages, fetch the Xen source, build and run.'
 	@echo 'JOBS=N: how many compilers at once (2).'
 
 deps:
@@ -90,6 +98,11 @@ test:
 	        --qemu-alone '$(name)=$(QEMU_TEST_$(name))') \
 	    $(foreach name,$(QEMU_TESTS), \
 	        --qemu '$(name)=$(QEMU_TEST_$(name))')
+
+bench-sim:
+	@$(SCRIPTS)/preflight
+	@$(SCRIPTS)/steps $(JOBS) $(STEPS_SIM)
+	@tests/sim/avm-sim/bench-sim
 
 clean:
 	$(SUDO) rm -rf --one-file-system $(filter-out $(KEPT),$(wildcard build/* build/.[a-z]* \

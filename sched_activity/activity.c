@@ -114,6 +114,20 @@ static void cf_check act_free_pdata(const struct scheduler *ops, void *pcpu,
     xfree(pc);
 }
 
+/* Both locks are held. */
+static void act_cpus_changed(struct act_private *prv, struct act_runqueue *rq)
+{
+    const struct act_dom *dom;
+    struct act_unit *su;
+
+    rq->nr_cpus = cpumask_weight(&rq->cpus);
+
+    list_for_each_entry ( dom, &prv->doms, elem )
+        list_for_each_entry ( su, &dom->units, elem )
+            if ( su->rq == rq )
+                act_restrict(su, su->unit->cpu_hard_affinity);
+}
+
 /* @cpu comes to us. The lock of its old scheduler is held, which has no order to
  * ours, and interrupts are off. */
 static spinlock_t *cf_check act_switch_sched(struct scheduler *ops,
@@ -132,6 +146,7 @@ static spinlock_t *cf_check act_switch_sched(struct scheduler *ops,
     spin_lock(&rq->lock);
     __cpumask_set_cpu(cpu, &rq->cpus);
     __cpumask_set_cpu(cpu, &rq->idle);
+    act_cpus_changed(prv, rq);
     spin_unlock(&rq->lock);
     cpumask_set_cpu(cpu, &prv->idle);
     write_unlock(&prv->lock);
@@ -155,6 +170,7 @@ static void cf_check act_deinit_pdata(const struct scheduler *ops, void *pcpu,
     __cpumask_clear_cpu(cpu, &rq->cpus);
     __cpumask_clear_cpu(cpu, &rq->idle);
     __cpumask_clear_cpu(cpu, &rq->tickled);
+    act_cpus_changed(prv, rq);
     /* It may have been told to fetch work after it had stopped to listen. */
     for_each_cpu ( other, &rq->idle )
         cpu_raise_softirq(other, SCHEDULE_SOFTIRQ);
@@ -276,25 +292,23 @@ static void act_take_out(struct act_unit *su)
         act_cap_unpark(su);
         break;
     }
+    act_deactivate(su);
 }
 
 /*
- * A pCPU of @mask for a unit that is on @cpu now: @cpu if it is idle, another
- * idle one, @cpu, or the next one. The idle mask may change under us.
+ * A pCPU of @mask for a unit that is on @cpu now: an idle one, @cpu, or the next
+ * one. The idle mask may change under us.
  */
 static unsigned int act_pick_cpu(const struct act_private *prv,
-                                 const cpumask_t *mask, unsigned int cpu)
+                                 cpumask_t *mask, unsigned int cpu)
 {
-    unsigned int other;
+    unsigned int next = cpumask_test_cpu(cpu, mask) ? cpu
+                                                    : cpumask_cycle(cpu, mask);
 
-    if ( cpumask_test_cpu(cpu, mask) && cpumask_test_cpu(cpu, &prv->idle) )
-        return cpu;
+    cpumask_and(mask, mask, &prv->idle);
+    cpu = act_best_cpu(mask, &prv->idle, cpu);
 
-    for_each_cpu ( other, mask )
-        if ( cpumask_test_cpu(other, &prv->idle) )
-            return other;
-
-    return cpumask_test_cpu(cpu, mask) ? cpu : cpumask_cycle(cpu, mask);
+    return cpu < nr_cpu_ids ? cpu : next;
 }
 
 /* Of the queues with a pCPU of @mask, the one with the fewest units per pCPU. */
@@ -345,7 +359,8 @@ static struct sched_resource *cf_check act_pick_resource(
     if ( cpumask_empty(mask) )
         cpumask_copy(mask, pool);
 
-    if ( !cpumask_intersects(mask, &prv->idle) )
+    /* A unit that was never placed will compete with those around it. */
+    if ( !act_unit(unit)->rq || !cpumask_intersects(mask, &prv->idle) )
         act_keep_best_queue(prv, mask);
 
     return get_sched_res(act_pick_cpu(prv, mask, cpu));
@@ -366,7 +381,7 @@ static void cf_check act_insert_unit(const struct scheduler *ops,
     spin_unlock_irq(lock);
 
     lock = unit_schedule_lock_irq(unit);
-    act_assign(su, act_pcpu(sched_unit_master(unit))->rq);
+    act_assign(su, act_pcpu(sched_unit_master(unit))->rq, NOW());
     unit_schedule_unlock_irq(lock, unit);
 
     write_lock_irq(&prv->lock);
@@ -397,7 +412,7 @@ static void cf_check act_remove_unit(const struct scheduler *ops,
     lock = unit_schedule_lock_irq(unit);
     act_take_out(su);
     act_cap_return(su);
-    act_unassign(su);
+    act_unassign(su, NOW());
     su->queue_after_save = false;
     unit_schedule_unlock_irq(lock, unit);
 }
@@ -413,8 +428,10 @@ static void cf_check act_migrate(const struct scheduler *ops,
 
     if ( su->rq && su->rq != rq )
     {
-        act_unassign(su);
-        act_assign(su, rq);
+        s_time_t now = NOW();
+
+        act_unassign(su, now);
+        act_assign(su, rq, now);
     }
 
     if ( sched_unit_master(unit) != new_cpu )
@@ -443,6 +460,15 @@ static void cf_check act_sleep(const struct scheduler *ops,
     su->queue_after_save = false;
 }
 
+/* @su slept, and has no slice. */
+static void act_wake_up(struct act_unit *su, s_time_t now)
+{
+    /* The work that the event brought, if one did, was done before. */
+    if ( su->class == ACT_BOOSTED )
+        su->class = ACT_FAIR;
+    act_place(su, now);
+}
+
 static void cf_check act_wake(const struct scheduler *ops,
                               struct sched_unit *unit)
 {
@@ -465,9 +491,22 @@ static void cf_check act_wake(const struct scheduler *ops,
         return;
     }
 
-    act_place(su);
+    act_wake_up(su, now);
     act_enqueue(su, now);
     act_tickle(su, now);
+}
+
+/* @hard becomes its hard affinity (NULL: as before). */
+static void cf_check act_adjust_affinity(const struct scheduler *ops,
+                                         struct sched_unit *unit,
+                                         const struct cpumask *hard,
+                                         const struct cpumask *soft)
+{
+    struct act_unit *su = act_unit(unit);
+
+    /* Also for units that are not inserted yet, and idle ones. */
+    if ( su && su->rq && hard )
+        act_restrict(su, hard);
 }
 
 static void cf_check act_yield(const struct scheduler *ops,
@@ -486,8 +525,8 @@ static void cf_check act_event_runnable(const struct scheduler *ops,
     struct act_unit *su = act_unit(unit);
     s_time_t now = NOW();
 
-    if ( act_boost(su, now) )
-        act_tickle(su, now);
+    if ( act_event(su, now) )
+        act_boost(su, now);
 }
 
 /* Whoever tells another queue's pCPU of work takes it out of prv->idle. */
@@ -540,7 +579,7 @@ static struct act_unit *act_choose(struct act_private *prv,
         return NULL;
     }
 
-    rc = act_steal(prv, rq, cpu);
+    rc = act_steal(prv, rq, cpu, now);
     if ( rc > 0 )
         next = act_pick(rq, prev, cpu, now, limit);
     else if ( rc < 0 )
@@ -550,18 +589,23 @@ static struct act_unit *act_choose(struct act_private *prv,
 }
 
 /* @prev leaves its pCPU. */
-static void act_stop(struct act_unit *prev)
+static void act_stop(struct act_unit *prev, s_time_t now)
 {
     act_cap_return(prev);
+    act_clock_stop(prev);
     prev->saving = true;
 
     if ( unit_runnable(prev->unit) )
     {
         prev->queue_after_save = true;
+        act_event_preempted(prev, now);
         if ( !prev->yielded )
             prev->preemptions++;
+        return;
     }
-    else if ( prev->unit->vcpu_list->pause_flags & VPF_blocked )
+
+    act_deactivate(prev);
+    if ( prev->unit->vcpu_list->pause_flags & VPF_blocked )
         act_record_block(prev);
 }
 
@@ -579,7 +623,9 @@ static void act_start(struct act_unit *next, unsigned int cpu, s_time_t now)
     }
     next->moved = false;
     next->unit->migrated = migrated;
-    next->picked = next->charged = now;
+    next->picked = now;
+    act_clock_start(next, now);
+    act_event_start(next, now);
     act_record_run(next, now);
 }
 
@@ -613,7 +659,7 @@ static void cf_check act_schedule(const struct scheduler *ops,
     if ( next != prev )
     {
         if ( !act_is_idle(prev) )
-            act_stop(prev);
+            act_stop(prev, now);
         if ( !act_is_idle(next) )
         {
             act_start(next, cpu, now);
@@ -626,7 +672,7 @@ static void cf_check act_schedule(const struct scheduler *ops,
     if ( prev->yielded )
     {
         prev->yielded = false;
-        act_expire_slice(prev);
+        act_expire_slice(prev, now);
     }
 
     currunit->next_task = next->unit;
@@ -649,13 +695,15 @@ static void cf_check act_context_saved(const struct scheduler *ops,
     if ( su->queue_after_save )
     {
         su->queue_after_save = false;
-        if ( su->rq && unit_runnable(unit) )
+        if ( su->rq && !unit_runnable(unit) )
+            act_deactivate(su);
+        else if ( su->rq )
         {
             s_time_t now = NOW();
 
             /* It stopped in order to wait, and was woken at once. */
             if ( su->wake_time )
-                act_place(su);
+                act_wake_up(su, now);
             act_enqueue(su, now);
             act_tickle(su, now);
         }
@@ -748,6 +796,7 @@ static const struct scheduler sched_activity_def = {
     .do_schedule     = act_schedule,
     .context_saved   = act_context_saved,
 
+    .adjust_affinity = act_adjust_affinity,
     .adjust          = act_adjust,
     .adjust_global   = act_adjust_global,
     .dump_settings   = act_dump_settings,

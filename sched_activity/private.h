@@ -4,7 +4,9 @@
  *
  * Files:
  *   activity.c  the operations Xen's scheduler core calls; placement
- *   queue.c     order and choice: virtual time, deadlines, classes, preemption
+ *   clock.c     virtual time, lag and slices
+ *   queue.c     order and choice: deadlines, classes, preemption
+ *   event.c     events for units that wait: which of them matter
  *   cap.c       caps: budgets, parking, replenishment
  *   record.c    the activity record of each vCPU
  *   control.c   domctl and sysctl
@@ -54,6 +56,18 @@
 /* Below this a timer costs more than what it limits. */
 #define ACT_TIMER_MIN MICROSECS(20)
 
+/* Tells the address spaces of a guest apart; 0: not known. */
+#ifndef arch_vcpu_address_space
+#define arch_vcpu_address_space(v) 0UL
+#endif
+
+/*
+ * How long after it got its pCPU a guest has gone to the task that an event woke:
+ * upcall, interrupt handler, scheduler. A few microseconds on hardware; this is
+ * for slow and cold machines, and still a small part of a slice.
+ */
+#define ACT_PROBE MICROSECS(150)
+
 /* Weight at which virtual time runs as fast as real time. */
 #define ACT_WEIGHT_SCALE XEN_SCHED_ACTIVITY_WEIGHT_DEFAULT
 
@@ -81,13 +95,30 @@ enum act_class {
     ACT_CLASSES
 };
 
+/*
+ * The virtual time of a queue: the weighted mean of those of its active units,
+ * which are the ones that run or are queued. Kept as sums, so that reading it
+ * does not depend on how many there are.
+ */
+struct act_clock {
+    s_time_t base;                /* what offsets are relative to           */
+    s_time_t offset;              /* sum of weight * (vruntime - base)      */
+    uint64_t weight;              /* sum of the weights                     */
+    unsigned int nr_active;       /* how many they are                      */
+    unsigned int nr_running;      /* those who advance all the time, ...    */
+    s_time_t charged;             /* ... and the sum of up to when they did */
+};
+
 struct act_runqueue {
     spinlock_t lock;
     struct list_head elem;        /* act_private.queues; private lock       */
     unsigned int socket;          /* that all its pCPUs are in              */
     unsigned int refs;            /* pCPUs allocated to it; private lock    */
+    unsigned int nr_cpus;         /* weight of cpus                         */
     unsigned int nr_units;        /* units assigned to it                   */
+    unsigned int nr_restricted;   /* of these, may not use all of cpus      */
     unsigned int nr_queued;       /* units in the trees                     */
+    struct act_clock clock;       /* of its active units                    */
     struct rb_root tree[ACT_CLASSES]; /* each by virtual deadline           */
     struct list_head parked;      /* units without budget                   */
     cpumask_t cpus;               /* pCPUs that take work from here; changes
@@ -137,6 +168,10 @@ struct act_unit {
     struct rb_node node;          /* in rq->tree[class]                     */
     struct list_head parked_elem; /* in rq->parked                          */
 
+    unsigned int weight;          /* of its domain, when last looked at     */
+    bool active;                  /* counts in rq->clock                    */
+    bool running;                 /* has a pCPU, by what this scheduler said */
+    bool restricted;              /* counts in rq->nr_restricted            */
     s_time_t vruntime;            /* time it ran, divided by weight         */
     s_time_t vdeadline;           /* vruntime at the end of its slice       */
     s_time_t charged;             /* running: charged up to this time       */
@@ -145,9 +180,20 @@ struct act_unit {
 
     s_time_t burst;               /* ran for this long since it last woke   */
     s_time_t burst_avg;           /* mean of the bursts so far              */
+    s_time_t woken;               /* when it woke the last time             */
+    s_time_t period_avg;          /* mean time from a wake-up to the next   */
+    s_time_t deadline;            /* when the next is due                   */
     s_time_t wake_time;           /* 0, or: woken, has not run since        */
 
     enum act_class class;
+    bool event_waits;             /* an event came since it last ran        */
+    bool at_work;                 /* on a task that an event woke           */
+    uint16_t evidence;            /* that its events wake tasks; event.c    */
+    s_time_t probe;               /* 0, or: when to look at it (again)      */
+    s_time_t event_since;         /* when that began; the guest's address   */
+    unsigned long space;          /* space then, and how often it had       */
+    unsigned long space_switches; /* changed                                */
+    unsigned long home_space;     /* 0, or: where it computes               */
     bool yielded;                 /* wants to be put behind others          */
     bool blocked;                 /* gave its pCPU up to wait for an event  */
     bool saving;                  /* pCPU may still hold its context        */
@@ -199,24 +245,45 @@ static inline bool act_before(s_time_t a, s_time_t b)
     return (s_time_t)((uint64_t)a - (uint64_t)b) < 0;
 }
 
+/* clock.c: the lock of su->rq is held. */
+void act_activate(struct act_unit *su);
+void act_deactivate(struct act_unit *su);
+void act_clock_start(struct act_unit *su, s_time_t now);
+void act_clock_stop(struct act_unit *su);
+void act_charge(struct act_unit *su, s_time_t now);
+bool act_in_debt(const struct act_unit *su, s_time_t now);
+s_time_t act_boost_slice(const struct act_unit *su);
+s_time_t act_slice(const struct act_unit *su);
+void act_new_slice(struct act_unit *su, s_time_t now);
+void act_place(struct act_unit *su, s_time_t now);
+void act_assign(struct act_unit *su, struct act_runqueue *rq, s_time_t now);
+void act_unassign(struct act_unit *su, s_time_t now);
+void act_restrict(struct act_unit *su, const cpumask_t *hard);
+
 /* queue.c: the lock of su->rq (or rq) is held, except where it says otherwise. */
 unsigned int act_urgency(const struct act_dom *dom, s_time_t now);
-void act_charge(struct act_unit *su, s_time_t now);
 void act_enqueue(struct act_unit *su, s_time_t now);
 void act_dequeue(struct act_unit *su);
+unsigned int act_best_cpu(const cpumask_t *mask, const cpumask_t *idle,
+                          unsigned int cpu);
 void act_tickle(struct act_unit *su, s_time_t now);
 void act_tickle_idle(struct act_private *prv, struct act_runqueue *rq);
 void act_pass_word(struct act_private *prv, unsigned int cpu);
-bool act_boost(struct act_unit *su, s_time_t now);
-void act_expire_slice(struct act_unit *su);
-void act_assign(struct act_unit *su, struct act_runqueue *rq);
-void act_unassign(struct act_unit *su);
-void act_place(struct act_unit *su);
+void act_boost(struct act_unit *su, s_time_t now);
+void act_expire_slice(struct act_unit *su, s_time_t now);
 void act_requeue(struct act_unit *su, s_time_t now);
 struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
                           unsigned int cpu, s_time_t now, s_time_t *limit);
 int act_steal(struct act_private *prv, struct act_runqueue *rq,
-              unsigned int cpu);
+              unsigned int cpu, s_time_t now);
+
+/* event.c: the lock of su->rq is held. */
+bool act_event(struct act_unit *su, s_time_t now);
+void act_event_start(struct act_unit *su, s_time_t now);
+bool act_event_works(const struct act_unit *su, s_time_t now);
+void act_event_go_on(struct act_unit *su, s_time_t now);
+void act_event_preempted(struct act_unit *su, s_time_t now);
+bool act_event_judge(struct act_unit *su, s_time_t now);
 
 /* cap.c */
 void act_cap_init(struct act_dom *dom);

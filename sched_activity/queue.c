@@ -1,256 +1,57 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Order and choice.
+ * Order and choice: which unit is served first, on which pCPU, for how long.
  *
- * Share. Each unit has a virtual time, the time it ran divided by its weight.
- * It asks for the pCPU a slice at a time; its virtual deadline is the virtual
- * time at which the slice is used up, and the earliest deadline runs first. So
- * nobody gets ahead of another by more than a slice, and a unit with a short
- * slice is served sooner, but not more.
- *
- * Latency. The slice follows the unit's own bursts: who needs the pCPU shortly
- * asks for little and is served soon; who computes gets long slices.
- *
- * Urgency. Critical and boosted units have trees of their own that are served
- * first. What they run is charged like everything else, and a unit that is ahead
- * of its share by more than debt_max is one of the fair class again. So urgency
- * is a loan, not a gift.
- *
- * Waking. A unit that slept must not claim the time it did not use: its virtual
- * time is pulled up to a little behind the mean of those it will compete with.
- * Only they matter: units pinned to other pCPUs advance at a pace of their own,
- * which says nothing to this one. And a unit that has a pCPU to itself, because
- * of its weight or of affinity, must neither save up nor owe without end; so
- * virtual times are kept within ACT_SPREAD_SLICES slices of that mean.
+ * The earliest virtual deadline (clock.c) runs first. Critical and boosted units
+ * have trees of their own that are served before. What they run is charged like
+ * everything else, and a unit that is ahead of its share by more than debt_max is
+ * one of the fair class again. So urgency is a loan, not a gift.
  */
 #include <xen/lib.h>
 #include <xen/softirq.h>
 
 #include "private.h"
 
-/* Among units that do compete the spread is below one slice; twice that leaves
- * them alone. */
-#define ACT_SPREAD_SLICES 2
-
 /* Looks at so many queued units, not all: a bound on what a wake-up costs. */
 #define ACT_LOOK_UNITS 16
 
-static s_time_t act_virtual(const struct act_unit *su, s_time_t ns)
-{
-    return ns * ACT_WEIGHT_SCALE / read_atomic(&su->dom->weight);
-}
+/* Of these, so many at most are asked whether they ran on a pCPU before. */
+#define ACT_WARM_UNITS 4
 
 unsigned int act_urgency(const struct act_dom *dom, s_time_t now)
 {
     unsigned int urgency = read_atomic(&dom->urgency);
 
-    if ( now >= read_atomic(&dom->urgency_until) )
+    if ( urgency != XEN_SCHED_ACTIVITY_URGENCY_NORMAL &&
+         now >= read_atomic(&dom->urgency_until) )
         return XEN_SCHED_ACTIVITY_URGENCY_NORMAL;
 
     return urgency;
-}
-
-static s_time_t act_slice(const struct act_unit *su)
-{
-    const struct act_params *params = &su->dom->prv->params;
-    s_time_t burst = max(su->burst, su->burst_avg);
-
-    if ( su->class == ACT_BOOSTED )
-        return params->slice_min;
-
-    /* Twice the burst, so that a burst of usual length fits into one slice. */
-    return min(max(2 * burst, params->slice_min), params->slice_max);
-}
-
-/* Charge what runs on the queue's pCPUs, so that their order can be compared. */
-static void act_charge_running(struct act_runqueue *rq, s_time_t now)
-{
-    unsigned int cpu;
-
-    for_each_cpu ( cpu, &rq->cpus )
-    {
-        struct act_unit *su = act_running(cpu);
-
-        if ( su )
-            act_charge(su, now);
-    }
-}
-
-/* Sums for the mean virtual time of a unit's competitors. */
-struct act_mean {
-    s_time_t base;                /* virtual time that the sum counts from  */
-    s_time_t sum;                 /* of weight * (virtual time - base)      */
-    uint64_t weight;              /* their sum                              */
-    unsigned int lightest;        /* the least of them                      */
-};
-
-static void act_mean_add(struct act_mean *mean, const struct act_unit *su,
-                         const struct act_unit *other)
-{
-    unsigned int weight;
-
-    if ( other == su || other->class != ACT_FAIR ||
-         !cpumask_intersects(other->unit->cpu_hard_affinity,
-                             su->unit->cpu_hard_affinity) )
-        return;
-
-    weight = read_atomic(&other->dom->weight);
-    if ( !mean->weight )
-    {
-        mean->base = other->vruntime;
-        mean->lightest = weight;
-    }
-    mean->lightest = min(mean->lightest, weight);
-    mean->weight += weight;
-    mean->sum += (other->vruntime - mean->base) * weight;
-}
-
-/*
- * Where do the competitors of @su stand: the weighted mean of the virtual times
- * of the fair units that run or wait in its queue and may use a pCPU that it may
- * use? And how far may they be apart? The lightest decides that: its slice is the
- * longest in virtual time. False: there are none.
- */
-static bool act_competitors(const struct act_unit *su, s_time_t *vtime,
-                            s_time_t *spread)
-{
-    const struct act_runqueue *rq = su->rq;
-    struct act_mean mean = { .weight = 0 };
-    struct rb_node *node = rb_first(&rq->tree[ACT_FAIR]);
-    unsigned int i, cpu;
-
-    for_each_cpu ( cpu, &rq->cpus )
-    {
-        const struct act_unit *cur = act_running(cpu);
-
-        if ( cur )
-            act_mean_add(&mean, su, cur);
-    }
-
-    for ( i = 0; node && i < ACT_LOOK_UNITS; node = rb_next(node), i++ )
-        act_mean_add(&mean, su, rb_entry(node, struct act_unit, node));
-
-    if ( !mean.weight )
-        return false;
-
-    *vtime = mean.base + mean.sum / (s_time_t)mean.weight;
-    *spread = ACT_SPREAD_SLICES * su->dom->prv->params.slice_max *
-              ACT_WEIGHT_SCALE /
-              min(mean.lightest, read_atomic(&su->dom->weight));
-
-    return true;
-}
-
-/* Is @su so far ahead of its competitors that it may not be urgent? */
-static bool act_in_debt(const struct act_unit *su)
-{
-    s_time_t debt_max = su->dom->prv->params.debt_max, vtime, spread;
-
-    if ( !debt_max )
-        return true;
-
-    return act_competitors(su, &vtime, &spread) &&
-           !act_before(su->vruntime, vtime + act_virtual(su, debt_max));
 }
 
 /* The class of a unit that no event has boosted. */
 static enum act_class act_class(const struct act_unit *su, s_time_t now)
 {
     return act_urgency(su->dom, now) == XEN_SCHED_ACTIVITY_URGENCY_CRITICAL &&
-           !act_in_debt(su) ? ACT_CRITICAL : ACT_FAIR;
-}
-
-/*
- * Start a slice. The virtual time may be up to @behind (real time) behind that of
- * the competitors, and the spread they may have, and a debt, ahead of it.
- */
-static void act_new_slice(struct act_unit *su, s_time_t behind)
-{
-    s_time_t vtime, spread;
-
-    if ( act_competitors(su, &vtime, &spread) )
-    {
-        s_time_t first = vtime - (behind == STIME_MAX ? spread :
-                                  act_virtual(su, behind));
-        /* What was borrowed is not forgiven. */
-        s_time_t last = vtime + spread +
-                        act_virtual(su, su->dom->prv->params.debt_max);
-
-        if ( act_before(su->vruntime, first) )
-            su->vruntime = first;
-        else if ( act_before(last, su->vruntime) )
-            su->vruntime = last;
-    }
-
-    su->vdeadline = su->vruntime + act_virtual(su, act_slice(su));
-}
-
-/* @su has just woken, or come from another queue, and has no slice. */
-void act_place(struct act_unit *su)
-{
-    /* It slept: the work that the event brought is done. */
-    if ( su->class == ACT_BOOSTED )
-        su->class = ACT_FAIR;
-    act_new_slice(su, su->dom->prv->params.slice_min);
-}
-
-/*
- * Virtual times of different queues have nothing to do with each other: outside
- * a queue a unit's is relative to where its competitors are.
- */
-void act_assign(struct act_unit *su, struct act_runqueue *rq)
-{
-    s_time_t vtime, spread;
-
-    ASSERT(!su->rq && su->state == ACT_OUT);
-
-    su->rq = rq;
-    rq->nr_units++;
-    if ( act_competitors(su, &vtime, &spread) )
-        su->vruntime += vtime;
-}
-
-void act_unassign(struct act_unit *su)
-{
-    s_time_t vtime, spread;
-
-    ASSERT(su->rq && su->state == ACT_OUT);
-
-    if ( act_competitors(su, &vtime, &spread) )
-        su->vruntime -= vtime;
-    else
-        su->vruntime = 0;
-    su->rq->nr_units--;
-    su->rq = NULL;
-}
-
-/* Charge a running unit up to @now. */
-void act_charge(struct act_unit *su, s_time_t now)
-{
-    s_time_t delta = now - su->charged;
-
-    /* NOW() of different pCPUs may differ by a little. */
-    if ( act_is_idle(su) || delta <= 0 )
-        return;
-
-    su->charged = now;
-    su->burst += delta;
-    su->vruntime += act_virtual(su, delta);
-    if ( act_is_capped(su) )
-        su->budget -= delta;
-
-    if ( !act_before(su->vruntime, su->vdeadline) ||
-         (su->class != ACT_FAIR && act_in_debt(su)) )
-        act_expire_slice(su);
+           !act_in_debt(su, now) ? ACT_CRITICAL : ACT_FAIR;
 }
 
 /* The slice is used up, or given away. A boost lasts for one slice only. */
-void act_expire_slice(struct act_unit *su)
+void act_expire_slice(struct act_unit *su, s_time_t now)
 {
     if ( su->class != ACT_FAIR )
-        su->class = act_class(su, su->charged);
+        su->class = act_class(su, now);
 
-    act_new_slice(su, STIME_MAX);
+    act_new_slice(su, now);
+}
+
+/*
+ * What a tree is ordered by. Critical units: real deadlines, as their work has to
+ * be done before more of it comes. The others: virtual ones, for their shares.
+ */
+static s_time_t act_key(const struct act_unit *su)
+{
+    return su->class == ACT_CRITICAL ? su->deadline : su->vdeadline;
 }
 
 static void act_insert(struct act_unit *su)
@@ -265,8 +66,8 @@ static void act_insert(struct act_unit *su)
         parent = *link;
         other = rb_entry(parent, struct act_unit, node);
         /* Equal deadlines: who came first stays first. */
-        link = act_before(su->vdeadline, other->vdeadline) ? &parent->rb_left
-                                                           : &parent->rb_right;
+        link = act_before(act_key(su), act_key(other)) ? &parent->rb_left
+                                                       : &parent->rb_right;
     }
 
     rb_link_node(&su->node, parent, link);
@@ -281,6 +82,7 @@ void act_enqueue(struct act_unit *su, s_time_t now)
 
     if ( act_is_capped(su) && su->budget + read_atomic(&su->dom->budget) <= 0 )
     {
+        act_deactivate(su);
         act_cap_park(su);
         return;
     }
@@ -289,9 +91,11 @@ void act_enqueue(struct act_unit *su, s_time_t now)
     if ( su->class != ACT_BOOSTED )
         su->class = act_class(su, now);
 
+    act_activate(su);
     act_insert(su);
 }
 
+/* Off its tree. It stays active: what it does next decides about that. */
 void act_dequeue(struct act_unit *su)
 {
     ASSERT(su->state == ACT_QUEUED);
@@ -305,26 +109,20 @@ void act_dequeue(struct act_unit *su)
 void act_requeue(struct act_unit *su, s_time_t now)
 {
     act_dequeue(su);
-    act_new_slice(su, STIME_MAX);
+    act_new_slice(su, now);
     act_enqueue(su, now);
     act_tickle(su, now);
 }
 
-/* An event reached @su, which waits for a pCPU. True: it got ahead. */
-bool act_boost(struct act_unit *su, s_time_t now)
+/* @su, which is queued, is to run early, for a short slice. */
+void act_boost(struct act_unit *su, s_time_t now)
 {
-    if ( su->state != ACT_QUEUED || su->class != ACT_FAIR ||
-         act_urgency(su->dom, now) < XEN_SCHED_ACTIVITY_URGENCY_INTERACTIVE ||
-         act_in_debt(su) )
-        return false;
-
     act_dequeue(su);
     su->class = ACT_BOOSTED;
     su->boosts++;
-    act_new_slice(su, STIME_MAX);
+    act_new_slice(su, now);
     act_insert(su);
-
-    return true;
+    act_tickle(su, now);
 }
 
 /* A pCPU that leaves the pool is told by this first, and must end up idle. */
@@ -342,13 +140,35 @@ static bool act_goes_first(const struct act_unit *su,
     if ( su->class != other->class )
         return su->class < other->class;
 
-    return act_before(su->vdeadline, other->vdeadline);
+    return act_before(act_key(su), act_key(other));
 }
 
 static void act_tickle_cpu(struct act_runqueue *rq, unsigned int cpu)
 {
     __cpumask_set_cpu(cpu, &rq->tickled);
     cpu_raise_softirq(cpu, SCHEDULE_SOFTIRQ);
+}
+
+/*
+ * Of @mask, all idle, the best pCPU for a unit that ran on @cpu last: one whose
+ * siblings (the threads of its core) are idle, too, by what @idle says; and @cpu
+ * itself rather than another, as its caches may still be warm. nr_cpu_ids: none.
+ */
+unsigned int act_best_cpu(const cpumask_t *mask, const cpumask_t *idle,
+                          unsigned int cpu)
+{
+    bool here = cpumask_test_cpu(cpu, mask);
+    unsigned int other;
+
+    if ( here && cpumask_subset(per_cpu(cpu_sibling_mask, cpu), idle) )
+        return cpu;
+
+    for_each_cpu ( other, mask )
+        if ( cpumask_weight(per_cpu(cpu_sibling_mask, other)) > 1 || !here )
+            if ( cpumask_subset(per_cpu(cpu_sibling_mask, other), idle) )
+                return other;
+
+    return here ? cpu : cpumask_first(mask);
 }
 
 /* An idle pCPU of its queue for @su, or nr_cpu_ids. */
@@ -366,8 +186,7 @@ static unsigned int act_find_idle(const struct act_unit *su)
          cpumask_intersects(mask, unit->cpu_soft_affinity) )
         cpumask_and(mask, mask, unit->cpu_soft_affinity);
 
-    /* Where it ran last its data may still be in the cache. */
-    return cpumask_test_cpu(cpu, mask) ? cpu : cpumask_first(mask);
+    return act_best_cpu(mask, mask, cpu);
 }
 
 /* Get an idle pCPU to run @su, which is queued. False: there is none. */
@@ -430,6 +249,17 @@ void act_pass_word(struct act_private *prv, unsigned int cpu)
         }
 }
 
+/* Does @cpu, of its queue, run a unit that computes and goes behind @su? */
+static bool act_may_interrupt(const struct act_unit *su, unsigned int cpu)
+{
+    const struct act_unit *cur = act_running(cpu);
+
+    return cur && cur->rq == su->rq &&
+           !cpumask_test_cpu(cpu, &su->rq->tickled) &&
+           cur->burst > su->dom->prv->params.slice_min &&
+           act_goes_first(su, cur);
+}
+
 /* Find a pCPU for @su, which was just queued, and tell it to reschedule. */
 void act_tickle(struct act_unit *su, s_time_t now)
 {
@@ -444,7 +274,13 @@ void act_tickle(struct act_unit *su, s_time_t now)
                                   XEN_SCHED_ACTIVITY_URGENCY_BACKGROUND )
         return;
 
-    act_charge_running(rq, now);
+    /* Who computes gives way where @su ran last, for the sake of its caches. */
+    cpu = sched_unit_master(su->unit);
+    if ( act_may_interrupt(su, cpu) && act_may_use(su, cpu) )
+    {
+        act_tickle_cpu(rq, cpu);
+        return;
+    }
 
     for_each_cpu ( cpu, &rq->cpus )
     {
@@ -464,6 +300,37 @@ void act_tickle(struct act_unit *su, s_time_t now)
 
     if ( victim )
         act_tickle_cpu(rq, victim_cpu);
+}
+
+/*
+ * @su is the first of its tree, but has its data in another pCPU's cache. One of
+ * the next few that ran on @cpu is as good, if it would have its turn soon.
+ */
+static struct act_unit *act_prefer_warm(struct act_unit *su,
+                                        const struct act_unit *prev,
+                                        unsigned int cpu)
+{
+    s_time_t soon = su->vdeadline + su->dom->prv->params.slice_min;
+    struct rb_node *node = &su->node;
+    unsigned int i;
+
+    if ( su->class != ACT_FAIR || sched_unit_master(su->unit) == cpu )
+        return su;
+
+    for ( i = 0; i < ACT_WARM_UNITS && (node = rb_next(node)); i++ )
+    {
+        struct act_unit *other = rb_entry(node, struct act_unit, node);
+
+        if ( !act_before(other->vdeadline, soon) ||
+             (prev && !act_goes_first(other, prev)) )
+            break;
+        if ( sched_unit_master(other->unit) == cpu &&
+             !act_is_capped(other) && act_may_use(other, cpu) &&
+             unit_runnable_state(other->unit) )
+            return other;
+    }
+
+    return su;
 }
 
 /*
@@ -499,11 +366,12 @@ static struct act_unit *act_first(struct act_runqueue *rq,
             if ( act_is_capped(su) && !act_cap_grab(su) )
             {
                 act_dequeue(su);
+                act_deactivate(su);
                 act_cap_park(su);
                 continue;
             }
 
-            return su;
+            return act_prefer_warm(su, prev, cpu);
         }
     }
 
@@ -535,7 +403,7 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
 
     /* A switch now would cost more than the one who waits gains by it. */
     if ( rival && next != rival && !rival->yielded &&
-         next->class == ACT_FAIR && act_slice(next) > params->slice_min &&
+         next->class == ACT_FAIR && !next->wake_time &&
          now < rival->picked + params->ratelimit )
     {
         *limit = rival->picked + params->ratelimit - now;
@@ -544,11 +412,15 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
     else if ( next == rival && !rq->nr_queued )
         *limit = params->slice_max;
     else
-        *limit = (next->vdeadline - next->vruntime) *
-                 read_atomic(&next->dom->weight) / ACT_WEIGHT_SCALE;
+        *limit = (next->vdeadline - next->vruntime) * next->weight /
+                 ACT_WEIGHT_SCALE;
 
     if ( act_is_capped(next) )
         *limit = min(*limit, next->budget);
+    if ( next == prev && next->probe )
+        *limit = min(*limit, next->probe - now);
+    else if ( next != prev && next->event_waits )
+        *limit = min(*limit, ACT_PROBE);
     *limit = max(*limit, ACT_TIMER_MIN);
 
     return next;
@@ -560,7 +432,7 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
  * (perhaps who told this pCPU that there is work).
  */
 int act_steal(struct act_private *prv, struct act_runqueue *rq,
-              unsigned int cpu)
+              unsigned int cpu, s_time_t now)
 {
     struct act_runqueue *peer;
     struct act_unit *su = NULL;
@@ -584,11 +456,12 @@ int act_steal(struct act_private *prv, struct act_runqueue *rq,
         if ( su )
         {
             act_dequeue(su);
-            act_unassign(su);
-            act_assign(su, rq);
+            act_unassign(su, now);
+            act_assign(su, rq, now);
             sched_set_res(su->unit, get_sched_res(cpu));
-            act_place(su);
+            act_place(su, now);
             su->moved = true;
+            act_activate(su);
             act_insert(su);
         }
 

@@ -9,7 +9,7 @@
 
 #include "private.h"
 
-/* Each burst moves the mean by an eighth of the difference. */
+/* Each burst (period) moves the mean by an eighth of the difference. */
 #define ACT_BURST_SHIFT 3
 
 /* The unit got a pCPU at @now. */
@@ -42,7 +42,11 @@ void act_record_wake(struct act_unit *su, s_time_t now)
     if ( !su->blocked )
         return;
 
-    su->wakes++;
+    if ( su->wakes++ )
+        su->period_avg += (now - su->woken - su->period_avg) >>
+                          ACT_BURST_SHIFT;
+    su->woken = now;
+    su->deadline = now + su->period_avg;
     su->wake_time = now;
     su->blocked = false;
 }

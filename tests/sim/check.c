@@ -41,9 +41,10 @@ static void describe(void)
 
             fprintf(stderr, "    v%d CPU %u hard %#lx flags %#lx %s%s%s%s%s "
                     "v=%"PRId64" d=%+"PRId64" budget=%"PRId64"\n", v->vcpu_id,
-                    v->processor, v->sched_unit->cpu_hard_affinity->bits,
+                    v->processor, v->sched_unit->cpu_hard_affinity->bits[0],
                     v->pause_flags, state[su->state],
-                    su->class != ACT_FAIR ? " early" : "", su->saving ? " saving" : "",
+                    su->class != ACT_FAIR ? " early" : "",
+                    su->saving ? " saving" : "",
                     su->queue_after_save ? " again" : "",
                     v->is_running ? " running" : "", su->vruntime,
                     su->vdeadline - su->vruntime, su->budget);
@@ -70,6 +71,17 @@ violated(const struct act_unit *su, const char *fmt, ...)
     sim_bug(__FILE__, __LINE__, text);
 }
 
+static bool has_tasklet(unsigned int cpu)
+{
+    unsigned int thread;
+
+    for_each_cpu ( thread, get_sched_res(cpu)->cpus )
+        if ( sim_has_tasklet(thread) )
+            return true;
+
+    return false;
+}
+
 static unsigned int check_tree(const struct act_runqueue *rq,
                                enum act_class class)
 {
@@ -91,7 +103,9 @@ static unsigned int check_tree(const struct act_runqueue *rq,
             violated(su, "queued while its context is not saved");
         if ( !unit_runnable(su->unit) )
             violated(su, "queued, but not runnable");
-        if ( last && act_before(su->vdeadline, last->vdeadline) )
+        if ( last && (class == ACT_CRITICAL
+                      ? act_before(su->deadline, last->deadline)
+                      : act_before(su->vdeadline, last->vdeadline)) )
             violated(su, "out of order in the tree");
         last = su;
         nr++;
@@ -132,7 +146,7 @@ static void check_queue(const struct act_private *prv,
         if ( !idle && cpumask_test_cpu(cpu, &rq->idle) )
             violated(NULL, "CPU %u is busy, its queue says idle", cpu);
         if ( idle && !cpumask_test_cpu(cpu, &rq->idle) &&
-             !sim_has_tasklet(cpu) )
+             !has_tasklet(cpu) )
             violated(NULL, "CPU %u is idle, its queue says busy", cpu);
         if ( cpumask_test_cpu(cpu, &rq->idle) !=
              cpumask_test_cpu(cpu, &prv->idle) )
@@ -173,7 +187,7 @@ static unsigned int idle_beside(const struct act_unit *su)
     if ( su->state == ACT_QUEUED )
         for_each_cpu ( cpu, su->unit->cpu_hard_affinity )
             if ( cpumask_test_cpu(cpu, pool) &&
-                 is_idle_unit(curr_on_cpu(cpu)) && !sim_has_tasklet(cpu) )
+                 is_idle_unit(curr_on_cpu(cpu)) && !has_tasklet(cpu) )
                 return cpu;
 
     return nr_cpu_ids;
@@ -215,7 +229,7 @@ void check_activity(void)
         const struct act_runqueue *rq;
         const struct act_dom *dom;
         const struct act_unit *su;
-        const struct domain *d;
+        struct domain *d;
         unsigned int units = 0, queue_units = 0, doms = 0;
 
         if ( !sim_pool[id] || sim_pool[id]->sched->sched_id != ACTIVITY )
@@ -237,7 +251,9 @@ void check_activity(void)
                 parked += su->state == ACT_PARKED;
                 nr++;
             }
-            if ( nr != dom->nr_units || nr != dom->dom->max_vcpus )
+            if ( nr != dom->nr_units ||
+                 nr != DIV_ROUND_UP(dom->dom->max_vcpus,
+                                    cpupool_get_granularity(sim_pool[id])) )
                 violated(NULL, "d%d: nr_units is wrong", dom->dom->domain_id);
             if ( parked != dom->nr_parked )
                 violated(NULL, "d%d: nr_parked is wrong", dom->dom->domain_id);

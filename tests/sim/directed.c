@@ -1,134 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One property at a time, in a situation made for it. */
+/* How sched=activity schedules: one property at a time. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "tests.h"
 
-static struct domain *guest(unsigned int domid, unsigned int weight)
-{
-    struct domain *d = sim_domain_create(domid, 0, 1);
-
-    ASSERT(d);
-    if ( weight )
-    {
-        int rc = put_weight(d, weight);
-
-        ASSERT(!rc);
-    }
-
-    return d;
-}
-
-static struct domain *hog(unsigned int domid, unsigned int weight)
-{
-    struct domain *d = guest(domid, weight);
-
-    sim_work(d->vcpu[0], SIM_HOG, 0, 0);
-
-    return d;
-}
-
-static struct domain *periodic(unsigned int domid, s_time_t burst_ns,
-                               s_time_t period_ns)
-{
-    struct domain *d = guest(domid, 0);
-
-    sim_work(d->vcpu[0], SIM_PERIODIC, burst_ns, period_ns);
-
-    return d;
-}
-
-static struct sim_work *work(const struct domain *d)
-{
-    return d->vcpu[0]->work;
-}
-
-/* How much of one pCPU @d gets in the next @for_ns, in 1/10000. */
-static unsigned int share_of(const struct domain *d, s_time_t for_ns)
-{
-    s_time_t before = work(d)->run_ns;
-
-    sim_run(for_ns);
-
-    return (work(d)->run_ns - before) * 10000 / for_ns;
-}
-
-static bool near(long a, long b, long tolerance)
-{
-    return labs(a - b) <= tolerance;
-}
-
-static void boot(unsigned int cpus)
-{
-    sim_boot(1, cpus, ACTIVITY);
-    sim.verbose = tests_verbose;
-    sim.check = check_activity;
-}
-
-static void weights(unsigned int sched_id, unsigned int cpus, unsigned int pct)
+static void weights(unsigned int cpus)
 {
     static const unsigned int weight[] = { 256, 512, 256, 512 };
     struct domain *d[4];
     unsigned int i;
 
-    sim_boot(1, cpus, sched_id);
-    sim.check = check_activity;
+    boot(cpus);
     for ( i = 0; i < 4; i++ )
     {
-        d[i] = sim_domain_create(i + 1, 0, 1);
+        d[i] = sim_guest_create(i + 1, 0, 1);
         ASSERT(d[i]);
-        if ( sched_id == ACTIVITY )
-            put_weight(d[i], weight[i]);
-        else
-        {
-            struct xen_domctl_scheduler_op op = {
-                .cmd = XEN_DOMCTL_SCHEDOP_putinfo,
-                .u.credit2.weight = weight[i],
-            };
-            int rc = sim_adjust(d[i], &op);
-
-            ASSERT(!rc);
-        }
+        put_weight(d[i], weight[i]);
         sim_work(d[i]->vcpu[0], SIM_HOG, 0, 0);
     }
     sim_run(SECONDS(10));
     for ( i = 0; i < 4; i++ )
     {
-        long got = work(d[i])->run_ns / 1000;
+        long got = ran_ns(d[i]) / 1000;
         long due = 10000000L * cpus * weight[i] / 1536;
 
-        expect(near(got, due, due * pct / 100),
+        expect(near(got, due, due / 100),
                "weight %u gets %ld us of CPU in 10 s, not %ld", weight[i], due,
                got);
     }
     for ( i = 0; i < cpus; i++ )
-        expect(sim.idle_ns[i] < MICROSECS(10), "CPU %u never idles, but did "
-               "for %"PRId64" ns", i, sim.idle_ns[i]);
+        expect(sim_idle_ns(i) < MICROSECS(10), "CPU %u never idles, but did "
+               "for %"PRId64" ns", i, sim_idle_ns(i));
     sim_shutdown();
 }
 
-static void weights_1(void) { weights(ACTIVITY, 1, 1); }
-static void weights_2(void) { weights(ACTIVITY, 2, 1); }
-static void weights_credit2(void) { weights(XEN_SCHEDULER_CREDIT2, 2, 3); }
-
-static void null_runs(void)
-{
-    struct domain *d[2];
-    unsigned int i;
-
-    sim_boot(1, 2, XEN_SCHEDULER_NULL);
-    for ( i = 0; i < 2; i++ )
-    {
-        d[i] = sim_domain_create(i + 1, 0, 1);
-        sim_work(d[i]->vcpu[0], SIM_HOG, 0, 0);
-    }
-    sim_run(SECONDS(1));
-    for ( i = 0; i < 2; i++ )
-        expect(work(d[i])->run_ns > MILLISECS(999), "d%u has a pCPU of its own",
-               i + 1);
-    sim_shutdown();
-}
+static void weights_1(void) { weights(1); }
+static void weights_2(void) { weights(2); }
 
 /* What it ran is what it was charged, apart from rounding down to ns. */
 static void charge_exact(void)
@@ -149,7 +57,7 @@ static void charge_exact(void)
     for ( i = 0; i < 3; i++ )
     {
         vtime[i] = su[i]->vruntime;
-        ran[i] = work(d[i])->run_ns;
+        ran[i] = ran_ns(d[i]);
         if ( curr_on_cpu(0) == su[i]->unit )
             ran[i] -= sim.now_ns - su[i]->charged;
     }
@@ -160,14 +68,15 @@ static void charge_exact(void)
     }
     for ( i = 0; i < 3; i++ )
     {
-        s_time_t now_ran = work(d[i])->run_ns;
+        s_time_t now_ran = ran_ns(d[i]);
 
         if ( curr_on_cpu(0) == su[i]->unit )
             now_ran -= sim.now_ns - su[i]->charged;
         expect(near((su[i]->vruntime - vtime[i]) * weight[i] / 256,
                     now_ran - ran[i], 10000),
                "d%u is charged %"PRId64" ns, not %"PRId64, i + 1,
-               now_ran - ran[i], (su[i]->vruntime - vtime[i]) * weight[i] / 256);
+               now_ran - ran[i],
+               (su[i]->vruntime - vtime[i]) * weight[i] / 256);
     }
     sim_shutdown();
 }
@@ -181,7 +90,7 @@ static void cap_of(unsigned int cap, unsigned int vcpus, unsigned int cpus,
     unsigned int i, v;
 
     boot(cpus);
-    d = sim_domain_create(1, 0, vcpus);
+    d = sim_guest_create(1, 0, vcpus);
     expect(!put_cap(d, cap), "a cap of %u is accepted", cap);
     put_weight(d, 65535);   /* only the cap limits it */
     for ( v = 0; v < vcpus; v++ )
@@ -194,12 +103,13 @@ static void cap_of(unsigned int cap, unsigned int vcpus, unsigned int cpus,
     {
         sim_run(ACT_CAP_PERIOD);
         for ( ran = 0, v = 0; v < vcpus; v++ )
-            ran += d->vcpu[v]->work->run_ns;
+            ran += sim_run_ns(d->vcpu[v]);
         most = max(most, ran - last);
         last = ran;
     }
     expect(near(last / 1000, 100000L * cap, 500L * cap),
-           "cap %u: %u us in 10 s, not %"PRId64, cap, 100000 * cap, last / 1000);
+           "cap %u: %u us in 10 s, not %"PRId64, cap, 100000 * cap,
+           last / 1000);
     expect(most <= ACT_CAP_PERIOD * cap / 100 + MILLISECS(1),
            "cap %u: at most 1 ms over in a period, but %"PRId64" us ran", cap,
            most / 1000);
@@ -221,7 +131,7 @@ static void cap_of_blocker(void)
     put_cap(d, 20);
     expect(near(share_of(d, SECONDS(5)), 2000, 20),
            "one that blocks is capped too, but had %"PRId64" us in 5 s",
-           work(d)->run_ns / 1000);
+           ran_ns(d) / 1000);
     put_cap(d, 0);
     expect(share_of(d, SECONDS(1)) > 4500, "no cap, no limit");
     sim_shutdown();
@@ -245,18 +155,18 @@ static void cap_changes(void)
 
     put_cap(d, 10);
     sim_run(SECONDS(1));
-    before = work(d)->run_ns;
+    before = ran_ns(d);
     for ( i = 0; i < 1000; i++ )
     {
         put_cap(d, 10 + (i & 1));
         sim_run(MILLISECS(2));
     }
-    expect(work(d)->run_ns - before < MILLISECS(260),
+    expect(ran_ns(d) - before < MILLISECS(260),
            "setting the cap again is no fresh budget: %"PRId64" ms ran in 2 s",
-           (work(d)->run_ns - before) / 1000000);
-    expect(work(d)->run_ns - before > MILLISECS(160),
+           (ran_ns(d) - before) / 1000000);
+    expect(ran_ns(d) - before > MILLISECS(160),
            "... and does not starve it: %"PRId64" ms ran in 2 s",
-           (work(d)->run_ns - before) / 1000000);
+           (ran_ns(d) - before) / 1000000);
     sim_shutdown();
 }
 
@@ -293,10 +203,10 @@ static void pinned_among_floating(unsigned int cap)
     dom0 = guest(1, 0);
     sim_set_affinity(dom0->vcpu[0], cpumask_of(0), NULL);
     sim_work(dom0->vcpu[0], SIM_RANDOM, MILLISECS(3), MICROSECS(50));
-    many = sim_domain_create(2, 0, 4);
+    many = sim_guest_create(2, 0, 4);
     put_weight(many, 300);
     sim_work(many->vcpu[0], SIM_HOG, 0, 0);
-    pvh = sim_domain_create(3, 0, 3);
+    pvh = sim_guest_create(3, 0, 3);
     sim_work(pvh->vcpu[0], SIM_HOG, 0, 0);
     for ( i = 1; i < 4; i++ )
         sim_work(many->vcpu[i], SIM_PERIODIC, MICROSECS(50), MILLISECS(4));
@@ -343,7 +253,7 @@ static void hard_affinity(void)
         sim_set_affinity(d[i]->vcpu[0], cpumask_of(0), NULL);
     }
     sim_run(SECONDS(1));
-    expect(sim.idle_ns[1] > MILLISECS(990), "nobody uses CPU 1");
+    expect(sim_idle_ns(1) > MILLISECS(990), "nobody uses CPU 1");
     sim_set_affinity(d[3]->vcpu[0], cpumask_of(1), NULL);
     expect(share_of(d[3], SECONDS(2)) > 9990, "alone on CPU 1");
     for ( i = 0; i < 3; i++ )
@@ -371,7 +281,7 @@ static void blocked_gains_nothing(void)
     share = share_of(sleeper, MILLISECS(300));
     expect(near(share, 3333, 400), "who slept for 10 s gets its share of a "
            "third then, not %u / 10000", share);
-    expect(near(work(a)->run_ns / 1000, work(b)->run_ns / 1000, 15000),
+    expect(near(ran_ns(a) / 1000, ran_ns(b) / 1000, 15000),
            "the others still get the same");
     sim_shutdown();
 }
@@ -482,7 +392,7 @@ static void urgency_is_a_loan(void)
     d = hog(1, 0);
     put_urgency(d, CRITICAL, 600000);
     sim_run(SECONDS(10));
-    ran = work(d)->run_ns;
+    ran = ran_ns(d);
     /* A third, the debt of 20 ms, and a slice. */
     expect(ran <= SECONDS(10) / 3 + MILLISECS(40), "an urgent hog gets its "
            "third, the debt and a slice, but had %"PRId64" ms of 10 s",
@@ -542,9 +452,9 @@ static void yield_gives_way(void)
             sim_yield(a->vcpu[0]);
         sim_run(MICROSECS(1013));
     }
-    expect(work(a)->run_ns > MILLISECS(50), "who yields does not starve, but had "
-           "%"PRId64" ms of 2 s", work(a)->run_ns / 1000000);
-    expect(work(b)->run_ns > work(a)->run_ns, "... but does not win");
+    expect(ran_ns(a) > MILLISECS(50), "who yields does not starve, but had "
+           "%"PRId64" ms of 2 s", ran_ns(a) / 1000000);
+    expect(ran_ns(b) > ran_ns(a), "... but does not win");
     sim_shutdown();
 }
 
@@ -565,192 +475,6 @@ static void yield_alone(void)
     sim_shutdown();
 }
 
-/* A domain that is out of budget moves to another pool and back. */
-static void pool_move_parked(void)
-{
-    struct domain *d;
-    unsigned int share, i;
-    int rc;
-
-    boot(2);
-    rc = sim_cpu_rm(1, false);
-    expect(!rc, "CPU 1 leaves pool 0");
-    rc = sim_pool_create(1, ACTIVITY) ?: sim_cpu_add(1, 1);
-    expect(!rc, "pool 1 is made of it");
-    d = hog(1, 0);
-    put_cap(d, 20);
-    for ( i = 1; i <= 4; i++ )
-    {
-        sim_run(MILLISECS(15) + i);
-        expect(act_unit(d->vcpu[0]->sched_unit)->state == ACT_PARKED,
-               "it is parked");
-        rc = sim_domain_move(d, i & 1);
-        expect(!rc, "it moves");
-        put_cap(d, 20);
-    }
-    share = share_of(d, SECONDS(2));
-    expect(near(share, 2000, 60), "it goes on at 20%%, not %u / 10000", share);
-    put_cap(d, 0);
-    expect(share_of(d, SECONDS(1)) > 9900, "and uncapped it has all");
-    sim_shutdown();
-}
-
-static void pool_move_keeps_terms(void)
-{
-    struct domain *d;
-    struct xen_domctl_sched_activity op;
-    int rc;
-
-    boot(2);
-    rc = sim_cpu_rm(1, false) ?: sim_pool_create(1, ACTIVITY) ?:
-         sim_cpu_add(1, 1);
-    ASSERT(!rc);
-    d = hog(1, 1000);
-    put_cap(d, 20);
-    put_urgency(d, CRITICAL, 10000);
-    rc = sim_domain_move(d, 1);
-    ASSERT(!rc);
-    op = get(d);
-    expect(op.weight == 1000, "the weight survives the move (now %u)",
-           op.weight);
-    expect(op.cap == 20, "the cap survives the move (now %u)", op.cap);
-    expect(op.urgency == XEN_SCHED_ACTIVITY_URGENCY_CRITICAL,
-           "the lease survives the move");
-    sim_shutdown();
-}
-
-static void records_complete(void)
-{
-    static struct xen_sched_activity_record rec[400];
-    static const unsigned int pages[] = { 1, 3, 16, 17, 100 };
-    unsigned int i, p;
-    struct domain *d;
-    struct vcpu *v;
-    int nr;
-
-    boot(4);
-    for ( i = 0; i < 20; i++ )
-    {
-        d = sim_domain_create(60 - i * 3, 0, 1 + i % 5);
-        for_each_vcpu ( d, v )
-            if ( v->vcpu_id != 3 )  /* that one stays blocked */
-                sim_work(v, i % 3 ? SIM_RANDOM : SIM_HOG, MICROSECS(500),
-                         MILLISECS(3));
-    }
-    sim_run(SECONDS(1));
-
-    for ( p = 0; p < ARRAY_SIZE(pages); p++ )
-    {
-        const struct xen_sched_activity_record *r = rec;
-
-        nr = records(0, pages[p], rec, ARRAY_SIZE(rec));
-        expect(nr == 60, "all 60 vCPUs are there, not %d", nr);
-        for_each_domain ( d )
-            for_each_vcpu ( d, v )
-            {
-                uint64_t sum = r->time_ns[0] + r->time_ns[1] + r->time_ns[2] +
-                               r->time_ns[3];
-                uint64_t ran = v->work->run_ns;
-
-                if ( r >= rec + nr )
-                    break;
-                if ( !expect(r->domid == d->domain_id &&
-                             r->vcpu_id == v->vcpu_id,
-                             "d%dv%d is next, not d%dv%d", d->domain_id,
-                             v->vcpu_id, r->domid, r->vcpu_id) )
-                    break;
-                expect(sum == SECONDS(1), "d%dv%d: times add up to its age, "
-                       "not %"PRIu64, d->domain_id, v->vcpu_id, sum);
-                expect(r->time_ns[RUNSTATE_running] == ran,
-                       "d%dv%d ran for %"PRIu64" ns, not %"PRIu64,
-                       d->domain_id, v->vcpu_id, ran,
-                       r->time_ns[RUNSTATE_running]);
-                expect(r->state == v->runstate.state &&
-                       r->pcpu == v->processor, "its state is right");
-                expect(r->blocks == v->work->blocks,
-                       "d%dv%d blocked %"PRIu64" times, not %"PRIu64,
-                       d->domain_id, v->vcpu_id, v->work->blocks, r->blocks);
-                /* Blocked from the start: woken once more than it blocked. */
-                expect(v->work->kind == SIM_HOG ||
-                       near(r->wakes, r->blocks, 1),
-                       "d%dv%d: as many wakes as blocks, not %"PRIu64
-                       " and %"PRIu64, d->domain_id, v->vcpu_id, r->wakes,
-                       r->blocks);
-                r++;
-            }
-    }
-    sim_shutdown();
-}
-
-static void records_odd_size(void)
-{
-    struct {
-        struct xen_sched_activity_record rec;
-        uint8_t more[16];
-    } big[4];
-    struct xen_sysctl_scheduler_op op = {
-        .cmd = XEN_SYSCTL_SCHEDOP_getinfo,
-        .sched_id = ACTIVITY,
-        .u.sched_activity.op = XEN_SYSCTL_SCHED_ACTIVITY_OP_RECORDS,
-    };
-    struct xen_sysctl_sched_activity_records *r =
-        &op.u.sched_activity.u.records;
-    uint8_t *small = malloc(3 * 64);
-    unsigned int i, j;
-    int rc;
-
-    boot(1);
-    for ( i = 1; i <= 3; i++ )
-        hog(i, 0);
-    sim_run(MILLISECS(100));
-
-    memset(big, 0xee, sizeof(big));
-    r->nr = 3;
-    r->size = sizeof(big[0]);
-    set_xen_guest_handle(r->buffer, (uint8_t *)big);
-    rc = sim_adjust_global(&op);
-    expect(!rc && r->nr == 3 && r->size == sizeof(big[0].rec),
-           "a newer caller is served (%d)", rc);
-    for ( i = 0; i < 3; i++ )
-    {
-        expect(big[i].rec.domid == i + 1, "record %u is there", i);
-        for ( j = 0; j < 16; j++ )
-            expect(big[i].more[j] == 0, "what Xen does not know is 0");
-    }
-    expect(big[3].more[0] == 0xee, "nothing behind the buffer changes");
-
-    ASSERT(small);
-    r->cursor = 0;
-    r->nr = 3;
-    r->size = 64;
-    set_xen_guest_handle(r->buffer, small);
-    rc = sim_adjust_global(&op);
-    expect(!rc && r->nr == 3, "an older caller is served (%d)", rc);
-    for ( i = 0; i < 3; i++ )
-        expect(*(uint16_t *)(small + 64 * i) == i + 1, "record %u is there", i);
-
-    r->cursor = 0;
-    r->nr = 3;
-    r->size = 0;
-    expect(sim_adjust_global(&op) == -EINVAL, "a size of 0 is refused");
-    r->cursor = 0;
-    r->nr = 0;
-    r->size = sizeof(big[0]);
-    rc = sim_adjust_global(&op);
-    expect(!rc && !r->nr, "no room, no records");
-    r->cursor = ~0ull;
-    r->nr = 3;
-    rc = sim_adjust_global(&op);
-    expect(!rc && !r->nr, "a cursor behind the end ends");
-    sim.guest_copy_fails = true;
-    r->cursor = 0;
-    r->nr = 3;
-    expect(sim_adjust_global(&op) == -EFAULT, "a bad buffer is -EFAULT");
-    sim.guest_copy_fails = false;
-    free(small);
-    sim_shutdown();
-}
-
 /* An event for a unit that waits: by role. */
 static void event_boost(unsigned int urgency, bool early)
 {
@@ -765,7 +489,7 @@ static void event_boost(unsigned int urgency, bool early)
     if ( urgency )
         put(d, XEN_SCHED_ACTIVITY_SET_URGENCY, 0, 0, urgency, 600000);
     sim_run(SECONDS(1));
-    ran = work(d)->run_ns;
+    ran = ran_ns(d);
     for ( i = 0; i < 500; i++ )
     {
         /* It waits, has no debt, and gets an event. */
@@ -782,7 +506,7 @@ static void event_boost(unsigned int urgency, bool early)
     else
         expect(boosted < 100, "an event does not make it run, but did %u "
                "times of 500", boosted);
-    ran = work(d)->run_ns - ran;
+    ran = ran_ns(d) - ran;
     expect(ran < (sim.now_ns - SECONDS(2)) / 5 + MILLISECS(40),
            "events add no share, but it had %"PRId64" of %"PRId64" ms",
            ran / 1000000, (sim.now_ns - SECONDS(2)) / 1000000);
@@ -816,88 +540,7 @@ static void background_waits(void)
     expect(work(d)->bursts > 50, "background gets its turn: %"PRIu64" bursts",
            work(d)->bursts);
     expect(work(d)->wait_max_ns > MILLISECS(1) , "background does not preempt");
-    expect(work(h)->run_ns > SECONDS(1), "the hog runs");
-    sim_shutdown();
-}
-
-static void bad_domctl(void)
-{
-    struct domain *d;
-    struct xen_domctl_sched_activity before, after;
-    struct xen_domctl_scheduler_op op = {
-        .cmd = XEN_DOMCTL_SCHEDOP_getvcpuinfo
-    };
-
-    boot(2);
-    d = sim_domain_create(1, 0, 2);
-    before = get(d);
-    expect(before.weight == 256 && !before.cap && !before.urgency &&
-           !before.lease_ms, "defaults");
-    expect(put_weight(d, 0) == -EINVAL, "weight 0 is refused");
-    expect(put_cap(d, 201) == -EINVAL, "cap 201 of 2 vCPUs is refused");
-    expect(put(d, 1u << 3, 1, 1, 1, 1) == -EINVAL, "an unknown field, too");
-    expect(put(d, ~0u, 1, 1, 1, 100) == -EINVAL, "and many of them");
-    expect(put(d, 4, 0, 0, 4, 100) == -EINVAL, "urgency 4");
-    expect(put(d, 4, 0, 0, 3, 0) == -EINVAL, "no lease");
-    expect(put(d, 4, 0, 0, 3, 9) == -EINVAL, "a short lease");
-    expect(put(d, 4, 0, 0, 3, 600001) == -EINVAL, "a long lease");
-    expect(put(d, 4, 0, 0, 0, 1) == -EINVAL, "a lease for normal");
-    expect(put(d, 7, 300, 201, 3, 100) == -EINVAL, "one bad of three");
-    after = get(d);
-    expect(!memcmp(&before, &after, sizeof(before)), "nothing changed");
-    expect(!put(d, 0, 0, 999, 99, 99), "nothing to set is no error");
-    after = get(d);
-    expect(!memcmp(&before, &after, sizeof(before)), "and sets nothing");
-    expect(!put(d, 7, 65535, 200, 1, 600000), "the extremes are accepted");
-    after = get(d);
-    expect(after.weight == 65535 && after.cap == 200 && after.urgency == 1 &&
-           after.lease_ms == 600000, "and read back");
-    expect(sim_adjust(d, &op) == -EINVAL, "nothing is set per vCPU");
-    sim_shutdown();
-}
-
-static int params(bool set, struct xen_sysctl_sched_activity_params *p)
-{
-    struct xen_sysctl_scheduler_op op = {
-        .cmd = set ? XEN_SYSCTL_SCHEDOP_putinfo : XEN_SYSCTL_SCHEDOP_getinfo,
-        .sched_id = ACTIVITY,
-        .u.sched_activity = { .op = XEN_SYSCTL_SCHED_ACTIVITY_OP_PARAMS,
-                              .u.params = *p },
-    };
-    int rc = sim_adjust_global(&op);
-
-    *p = op.u.sched_activity.u.params;
-
-    return rc;
-}
-
-static void bad_sysctl(void)
-{
-    struct xen_sysctl_sched_activity_params p, first, bad[] = {
-        { 500001, 500, 10000, 10000 }, { 1000, 49, 10000, 10000 },
-        { 1000, 5000, 4999, 10000 }, { 1000, 500, 100001, 10000 },
-        { 1000, 500, 10000, 1000001 }, { ~0u, ~0u, ~0u, ~0u },
-    };
-    unsigned int i;
-
-    boot(1);
-    expect(!params(false, &first), "parameters can be read");
-    for ( i = 0; i < ARRAY_SIZE(bad); i++ )
-    {
-        p = bad[i];
-        expect(params(true, &p) == -EINVAL, "set %u is refused", i);
-        params(false, &p);
-        expect(!memcmp(&p, &first, sizeof(p)), "set %u changes nothing", i);
-    }
-    p = (struct xen_sysctl_sched_activity_params){ 0, 50, 50, 0 };
-    expect(!params(true, &p), "the smallest are accepted");
-    hog(1, 0);
-    hog(2, 65535);
-    sim_run(MILLISECS(100));
-    p = (struct xen_sysctl_sched_activity_params){ 500000, 100000, 100000,
-                                                   1000000 };
-    expect(!params(true, &p), "the largest are accepted");
-    sim_run(SECONDS(3));
+    expect(ran_ns(h) > SECONDS(1), "the hog runs");
     sim_shutdown();
 }
 
@@ -910,58 +553,10 @@ static void weight_extremes(void)
     light = hog(1, 1);
     heavy = hog(2, 65535);
     sim_run(SECONDS(3000));
-    expect(near(work(light)->run_ns / 1000, 45777, 20000),
+    expect(near(ran_ns(light) / 1000, 45777, 20000),
            "weight 1 of 65536 gets 46 ms in 3000 s, not %"PRId64" us",
-           work(light)->run_ns / 1000);
-    expect(work(heavy)->run_ns > SECONDS(2999), "the rest is the other's");
-    sim_shutdown();
-}
-
-/* Every allocation fails once; what fails is undone, the rest goes on. */
-static void no_memory(void)
-{
-    struct domain *d, *h;
-    unsigned int i;
-    int rc;
-
-    boot(3);
-    h = hog(1, 0);
-    for ( i = 1, d = NULL; !d; i++ )
-    {
-        sim.alloc_fail_in = i;
-        d = sim_domain_create(2, 0, 3);
-        sim_settle();
-    }
-    expect(i > 9, "a domain of 3 vCPUs needs memory");
-    sim_domain_destroy(d);
-
-    rc = sim_cpu_rm(2, false);
-    ASSERT(!rc);
-    for ( i = 1, rc = -ENOMEM; rc; i++ )
-    {
-        sim.alloc_fail_in = i;
-        rc = sim_cpu_add(0, 2);
-        expect(!rc || rc == -ENOMEM, "no memory is -ENOMEM, not %d", rc);
-        sim_settle();
-    }
-    rc = sim_cpu_rm(2, false);
-    ASSERT(!rc);
-    for ( i = 1, rc = -ENOMEM; rc; i++ )
-    {
-        sim.alloc_fail_in = i;
-        rc = sim_pool_create(1, ACTIVITY);
-    }
-    sim.alloc_fail_in = 0;
-    rc = sim_cpu_add(1, 2);
-    ASSERT(!rc);
-    for ( i = 1, rc = -ENOMEM; rc; i++ )
-    {
-        sim.alloc_fail_in = i;
-        rc = sim_domain_move(h, 1);
-        sim_run(MILLISECS(1));
-    }
-    sim.alloc_fail_in = 0;
-    expect(share_of(h, SECONDS(1)) > 9990, "it runs in its new pool");
+           ran_ns(light) / 1000);
+    expect(ran_ns(heavy) > SECONDS(2999), "the rest is the other's");
     sim_shutdown();
 }
 
@@ -985,40 +580,6 @@ static void time_jump(void)
     sim_shutdown();
 }
 
-static void cpus_come_and_go(void)
-{
-    struct domain *d[4];
-    unsigned int i, round;
-    s_time_t idle;
-    int rc;
-
-    boot(4);
-    for ( i = 0; i < 4; i++ )
-        d[i] = hog(i + 1, 0);
-    for ( round = 0; round < 20; round++ )
-    {
-        for ( i = 1; i < 4; i++ )
-        {
-            rc = sim_cpu_rm(i, round & 1);
-            expect(!rc, "CPU %u leaves", i);
-            sim_run(MILLISECS(3));
-        }
-        rc = sim_cpu_rm(0, false);
-        expect(rc == -EBUSY, "the last one stays");
-        for ( i = 1; i < 4; i++ )
-        {
-            rc = sim_cpu_add(0, i);
-            expect(!rc, "CPU %u comes back", i);
-            sim_run(MILLISECS(3));
-        }
-    }
-    idle = sim.idle_ns[0];
-    for ( i = 0; i < 4; i++ )
-        expect(share_of(d[i], MILLISECS(100)) > 9990, "a pCPU for each");
-    expect(sim.idle_ns[0] == idle, "no pCPU idles");
-    sim_shutdown();
-}
-
 /* More pCPUs than one queue takes. */
 static void many_cpus(void)
 {
@@ -1029,7 +590,7 @@ static void many_cpus(void)
     boot(20);
     for ( i = 0; i < 40; i++ )
     {
-        d[i] = sim_domain_create(i + 1, 0, 1);
+        d[i] = sim_guest_create(i + 1, 0, 1);
         if ( i < 20 )
             sim_work(d[i]->vcpu[0], SIM_HOG, 0, 0);
         else
@@ -1037,13 +598,13 @@ static void many_cpus(void)
     }
     sim_run(SECONDS(2));
     for ( i = 0; i < 20; i++ )
-        idle += sim.idle_ns[i];
+        idle += sim_idle_ns(i);
     expect(idle < MILLISECS(400), "20 hogs keep 20 pCPUs busy, which idled for "
            "%"PRId64" ms of 40 s", idle / 1000000);
     for ( i = 0; i < 20; i++ )
-        expect(work(d[i])->run_ns > MILLISECS(1000), "d%u has at least half a "
+        expect(ran_ns(d[i]) > MILLISECS(1000), "d%u has at least half a "
                "pCPU, not %"PRId64" ms of 2 s", i + 1,
-               work(d[i])->run_ns / 1000000);
+               ran_ns(d[i]) / 1000000);
     for ( i = 20; i < 40; i++ )
         expect(work(d[i])->wait_max_ns < MILLISECS(2), "a short burst waits "
                "%"PRId64" us", work(d[i])->wait_max_ns / 1000);
@@ -1061,9 +622,9 @@ static void fair_across_cpus(void)
         d[i] = hog(i + 1, 0);
     sim_run(SECONDS(10));
     for ( i = 0; i < 5; i++ )
-        expect(near(work(d[i])->run_ns / 1000000, 6000, 60),
+        expect(near(ran_ns(d[i]) / 1000000, 6000, 60),
                "5 hogs on 3 pCPUs get 6 s of 10 s, not %"PRId64" ms",
-               work(d[i])->run_ns / 1000000);
+               ran_ns(d[i]) / 1000000);
     sim_shutdown();
 }
 
@@ -1083,66 +644,7 @@ static void switch_rate(void)
     sim_shutdown();
 }
 
-static void tasklets(void)
-{
-    struct domain *d;
-
-    boot(1);
-    d = hog(1, 0);
-    sim_run(MILLISECS(10));
-    sim_tasklet(0, true);
-    expect(share_of(d, MILLISECS(10)) == 0, "a tasklet goes first");
-    sim_tasklet(0, false);
-    expect(share_of(d, MILLISECS(10)) == 10000, "then the guest goes on");
-    sim_shutdown();
-}
-
-/* VCPUOP_down and _up; a pause while parked; destruction in every state. */
-static void vcpus_come_and_go(void)
-{
-    struct domain *d;
-    unsigned int i;
-
-    boot(1);
-    hog(9, 0);
-    for ( i = 0; i < 40; i++ )
-    {
-        d = sim_domain_create(1, 0, 2);
-        sim_work(d->vcpu[0], SIM_HOG, 0, 0);
-        sim_work(d->vcpu[1], SIM_RANDOM, MICROSECS(300), MICROSECS(700));
-        if ( i & 1 )
-            put_cap(d, 5);
-        sim_run(MILLISECS(4) + sim_below(MILLISECS(20)));
-        sim_vcpu_down(d->vcpu[i & 1]);
-        sim_run(sim_below(MILLISECS(3)));
-        domain_pause(d);
-        sim_run(MILLISECS(30));
-        sim_vcpu_up(d->vcpu[i & 1]);
-        if ( i & 4 )
-            domain_unpause(d);
-        sim_run(sim_below(MILLISECS(12)));
-        sim_domain_destroy(d);
-    }
-    sim_shutdown();
-}
-
-static void dump(void)
-{
-    struct domain *d;
-
-    boot(9);
-    sim_dump(0);
-    d = hog(1, 0);
-    put_cap(d, 1);
-    hog(2, 0);
-    sim_run(MILLISECS(15));
-    sim_dump(0);
-    sim_shutdown();
-}
-
 const struct test directed_tests[] = {
-    { "harness: credit2 shares by weight", weights_credit2 },
-    { "harness: null gives each its pCPU", null_runs },
     { "weights on 1 pCPU", weights_1 },
     { "weights on 2 pCPUs", weights_2 },
     { "weights 1 and 65535", weight_extremes },
@@ -1173,19 +675,8 @@ const struct test directed_tests[] = {
     { "event for a waiting unit: interactive", event_interactive },
     { "yield gives way", yield_gives_way },
     { "yield alone", yield_alone },
-    { "pool move while parked", pool_move_parked },
-    { "pool move keeps weight, cap, lease", pool_move_keeps_terms },
-    { "records: complete and consistent", records_complete },
-    { "records: other sizes", records_odd_size },
-    { "bad domctl", bad_domctl },
-    { "bad sysctl", bad_sysctl },
-    { "no memory", no_memory },
     { "time jumps", time_jump },
-    { "pCPUs come and go", cpus_come_and_go },
     { "20 pCPUs", many_cpus },
     { "switch rate of hogs", switch_rate },
-    { "tasklets", tasklets },
-    { "vCPUs and domains come and go", vcpus_come_and_go },
-    { "dump", dump },
     { NULL, NULL }
 };

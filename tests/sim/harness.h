@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Xen's scheduler environment in user space.
+ * Xen in user space, as far as its scheduler sees it.
  *
- * Every header that a scheduler includes and that is not usable outside the
- * hypervisor is a one-line stub (made by module.mk) which includes this file.
- * So the schedulers compile unmodified. xen/list.h, xen/err.h, xen/rbtree.h,
- * the public headers and sched/private.h are Xen's own; struct sched_unit, the
- * VPF_* bits and their helpers are cut out of Xen's sched.h at build time.
+ * Every header that sched/core.c, cpupool.c or a scheduler includes and that is
+ * not usable outside the hypervisor is a one-line stub (made by ./stubs) which
+ * includes this file. So they compile unmodified. xen/list.h, err.h, rbtree.h,
+ * cpu.h, notifier.h, the public headers and sched/private.h are Xen's own; what
+ * else is needed of Xen's sched.h, softirq.h, ... is cut out at build time.
  *
- * The simulation is single threaded. What a lock protects against cannot
- * happen, so locks, the allocator and the timers check their rules instead:
- *  - a lock is taken in one IRQ state only, never twice, in one order;
+ * Two builds: the checked one asserts what Xen asserts, and rules of its own:
+ *  - locks, see locks.h;
  *  - memory is never allocated or freed with a lock held or IRQs off;
- *  - memory with an active timer or a held lock in it is never freed.
- * A rule that is broken ends the program with the place and the seed.
+ *  - memory with an active timer in it is never freed.
+ * A rule that is broken ends the program with the place and the seed. The fast
+ * one (SIM_FAST) is like a release Xen: BUG_ON() is on, ASSERT() is not.
  */
 #ifndef SIM_HARNESS_H
 #define SIM_HARNESS_H
@@ -27,17 +27,26 @@
 #include <stdint.h>
 #include <string.h>
 
-/* ---- xen/compiler.h, xen/types.h, xen/lib.h --------------------------- */
+/* ---- xen/compiler.h, xen/types.h, xen/lib.h ----------------------------- */
 
 #define BITS_PER_LONG 64
-#define NR_CPUS       64
+#ifdef SIM_FAST
+#define NR_CPUS       512
+#else
+#define NR_CPUS       128
+#endif
+#define CONFIG_X86
+#define CONFIG_HAS_SCHED_GRANULARITY
+#define CONFIG_SCHED_DEFAULT "credit2"
+
+#include "queue.h"
 
 typedef int64_t s64;
 typedef uint64_t u64;
 typedef uint32_t u32;
 typedef uint16_t u16;
 typedef uint8_t u8;
-typedef int64_t s_time_t;
+typedef bool bool_t;
 #define PRI_stime PRId64
 
 #define always_inline        inline __attribute__((always_inline))
@@ -56,7 +65,10 @@ typedef int64_t s_time_t;
 #define __maybe_unused       __attribute__((unused))
 #define __used               __attribute__((used))
 /* A section name without a dot gets __start_ and __stop_ symbols. */
-#define __used_section(s)    __attribute__((used, section("sim_schedulers")))
+#define __used_section(s)    __attribute__((used, section("schedulers_array")))
+#define __end_schedulers_array __stop_schedulers_array
+#define __initcall(fn)       int (*const sim_initcall_##fn)(void) = (fn)
+extern int (*const sim_initcall_cpupool_init)(void);
 #define fallthrough          __attribute__((fallthrough))
 
 #define ARRAY_SIZE(a)        (sizeof(a) / sizeof((a)[0]))
@@ -92,10 +104,15 @@ void sim_bug(const char *file, int line, const char *what)
                              while ( 0 )
 #define WARN_ON(c)           BUG_ON(c)
 #define WARN()               BUG()
+#ifndef SIM_FAST
 #define ASSERT(c)            do { if ( !(c) ) sim_bug(__FILE__, __LINE__, \
                                                       "ASSERT(" #c ")"); } \
                              while ( 0 )
 #define ASSERT_UNREACHABLE() BUG()
+#else
+#define ASSERT(c)            do { if ( 0 && (c) ) {} } while ( 0 )
+#define ASSERT_UNREACHABLE() ((void)0)
+#endif
 #define panic(fmt, args...)  sim_bug(__FILE__, __LINE__, fmt)
 
 /* No format attribute: Xen's %pv, %pd and %pbl are not printf's. */
@@ -114,20 +131,34 @@ int printk(const char *fmt, ...);
 #define PR_cpumask           "p"
 #define CPUMASK_PR(m)        (m)
 
-#define integer_param(n, v)
-#define boolean_param(n, v)
-#define size_param(n, v)
-#define string_param(n, v)
-#define custom_param(n, v) \
-    static const void *const param_##v __attribute__((unused)) = (v)
-#define custom_runtime_param custom_param
-#define integer_runtime_param(n, v)
+#define debugtrace_printk(fmt, args...) ((void)0)
+#define warning_add(text)    ((void)printk(text))
+
+/* ---- xen/param.h: 'name=value' for the command line, see sim_param() ---- */
+
+struct sim_xen_param {
+    const char *name;
+    enum { PARAM_INTEGER, PARAM_BOOLEAN, PARAM_STRING, PARAM_CUSTOM } kind;
+    unsigned int size;
+    void *value;
+    int (*parse)(const char *s);
+};
+#define SIM_PARAM_(id, n, k, sz, v, fn) \
+    static const struct sim_xen_param sim_param_##id = { n, k, sz, v, fn }; \
+    static const struct sim_xen_param *const sim_param_at_##id \
+    __attribute__((used, section("sim_params"))) = &sim_param_##id
+#define integer_param(n, v) SIM_PARAM_(v, n, PARAM_INTEGER, sizeof(v), &v, NULL)
+#define boolean_param(n, v) SIM_PARAM_(v, n, PARAM_BOOLEAN, sizeof(v), &v, NULL)
+#define string_param(n, v)  SIM_PARAM_(v, n, PARAM_STRING, sizeof(v), &v, NULL)
+#define custom_param(n, fn) SIM_PARAM_(fn, n, PARAM_CUSTOM, 0, NULL, fn)
+#define custom_runtime_param  custom_param
+#define integer_runtime_param integer_param
 
 /* Enough of the text helpers for parameter parsers. */
 #define simple_strtoul       strtoul
 unsigned long strtoul(const char *s, char **end, int base);
 
-/* ---- bits, atomics, barriers ------------------------------------------ */
+/* ---- bits, atomics, barriers -------------------------------------------- */
 
 #define smp_mb()             __asm__ volatile ( "" ::: "memory" )
 #define smp_rmb()            smp_mb()
@@ -135,7 +166,8 @@ unsigned long strtoul(const char *s, char **end, int base);
 #define barrier()            smp_mb()
 #define smp_mb__after_atomic() smp_mb()
 #define smp_mb__before_atomic() smp_mb()
-#define cpu_relax()          sim_bug(__FILE__, __LINE__, "waits for another CPU")
+/* Lets the other pCPUs go on: pcpu.c. */
+void cpu_relax(void);
 #define prefetch(p)          __builtin_prefetch(p)
 
 static inline bool test_bit(unsigned int nr, const volatile void *addr)
@@ -195,94 +227,9 @@ typedef struct { int counter; } atomic_t;
     ({ typeof(*(p)) c_ = *(p); if ( c_ == (o) ) *(p) = (n); c_; })
 #define xchg(p, n)           ({ typeof(*(p)) c_ = *(p); *(p) = (n); c_; })
 
-/* ---- xen/cpumask.h: one word is all the CPUs there are ----------------- */
+#include "masks.h"
 
-typedef struct cpumask { unsigned long bits; } cpumask_t;
-typedef cpumask_t *cpumask_var_t;
-typedef struct { unsigned long bits; } nodemask_t;
-
-extern unsigned int nr_cpu_ids;
-extern const cpumask_t cpumask_all;
-extern cpumask_t cpu_online_map;
-
-static inline unsigned int cpumask_next(int n, const cpumask_t *m)
-{
-    unsigned long rest = n >= 63 ? 0 : m->bits & (~0ul << (n + 1));
-
-    return rest ? __builtin_ctzl(rest) : nr_cpu_ids;
-}
-static inline unsigned int cpumask_cycle(int n, const cpumask_t *m)
-{
-    unsigned int cpu = cpumask_next(n, m);
-
-    return cpu < nr_cpu_ids ? cpu : cpumask_next(-1, m);
-}
-unsigned int get_random(void);
-static inline unsigned int cpumask_any(const cpumask_t *m)
-{
-    return cpumask_cycle(get_random() % nr_cpu_ids, m);
-}
-static inline const cpumask_t *cpumask_of(unsigned int cpu)
-{
-    extern const cpumask_t sim_cpumask_of[NR_CPUS];
-
-    return &sim_cpumask_of[cpu];
-}
-static inline unsigned int cpumask_last(const cpumask_t *m)
-{
-    return m->bits ? 63 - __builtin_clzl(m->bits) : nr_cpu_ids;
-}
-#define cpumask_first(m)          cpumask_next(-1, m)
-#define cpumask_test_cpu(c, m)    (((m)->bits >> (c)) & 1)
-#define cpumask_set_cpu(c, m)     ((void)((m)->bits |= 1ul << (c)))
-#define cpumask_clear_cpu(c, m)   ((void)((m)->bits &= ~(1ul << (c))))
-#define __cpumask_set_cpu         cpumask_set_cpu
-#define __cpumask_clear_cpu       cpumask_clear_cpu
-static inline bool cpumask_test_and_set_cpu(unsigned int c, cpumask_t *m)
-{
-    bool old = cpumask_test_cpu(c, m);
-
-    cpumask_set_cpu(c, m);
-    return old;
-}
-static inline bool cpumask_test_and_clear_cpu(unsigned int c, cpumask_t *m)
-{
-    bool old = cpumask_test_cpu(c, m);
-
-    cpumask_clear_cpu(c, m);
-    return old;
-}
-#define __cpumask_test_and_set_cpu cpumask_test_and_set_cpu
-#define __cpumask_test_and_clear_cpu cpumask_test_and_clear_cpu
-#define cpumask_test_or_cycle(c, m) \
-    (cpumask_test_cpu(c, m) ? (c) : cpumask_cycle(c, m))
-#define cpumask_setall(m)         ((void)((m)->bits = cpumask_all.bits))
-#define cpumask_clear(m)          ((void)((m)->bits = 0))
-#define cpumask_copy(d, s)        ((void)((d)->bits = (s)->bits))
-#define cpumask_and(d, a, b)      ((void)((d)->bits = (a)->bits & (b)->bits))
-#define cpumask_or(d, a, b)       ((void)((d)->bits = (a)->bits | (b)->bits))
-#define cpumask_andnot(d, a, b)   ((void)((d)->bits = (a)->bits & ~(b)->bits))
-#define cpumask_empty(m)          ((m)->bits == 0)
-#define cpumask_full(m)           ((m)->bits == cpumask_all.bits)
-#define cpumask_equal(a, b)       ((a)->bits == (b)->bits)
-#define cpumask_subset(a, b)      (((a)->bits & ~(b)->bits) == 0)
-#define cpumask_intersects(a, b)  (((a)->bits & (b)->bits) != 0)
-#define cpumask_weight(m)         __builtin_popcountl((m)->bits)
-#define cpumask_bits(m)           (&(m)->bits)
-#define for_each_cpu(c, m) \
-    for ( (c) = cpumask_first(m); (c) < nr_cpu_ids; (c) = cpumask_next(c, m) )
-#define cpu_online(c)             cpumask_test_cpu(c, &cpu_online_map)
-#define num_online_cpus()         cpumask_weight(&cpu_online_map)
-#define for_each_online_cpu(c)    for_each_cpu(c, &cpu_online_map)
-
-bool alloc_cpumask_var(cpumask_var_t *m);
-bool zalloc_cpumask_var(cpumask_var_t *m);
-void free_cpumask_var(cpumask_var_t m);
-#define cond_alloc_cpumask_var(m)  (*(m) != NULL || alloc_cpumask_var(m))
-#define cond_zalloc_cpumask_var(m) (*(m) != NULL || zalloc_cpumask_var(m))
-#define FREE_CPUMASK_VAR(m)        (free_cpumask_var(m), (m) = NULL)
-
-/* ---- per-CPU data, topology (one socket, no SMT, unless a test says so) - */
+/* ---- per-CPU data, topology --------------------------------------------- */
 
 #define DECLARE_PER_CPU(type, name) extern type per_cpu__##name[NR_CPUS]
 #define DEFINE_PER_CPU(type, name)  type per_cpu__##name[NR_CPUS]
@@ -295,111 +242,25 @@ extern unsigned int sim_cpu;
 
 DECLARE_PER_CPU(cpumask_var_t, cpu_sibling_mask);
 DECLARE_PER_CPU(cpumask_var_t, cpu_core_mask);
-extern unsigned int sim_cpus_per_socket;
-#define sched_smt_power_savings     false
-#define cpu_to_core(c)              (c)
-#define cpu_to_socket(c)            ((c) / sim_cpus_per_socket)
-#define cpu_to_node(c)              cpu_to_socket(c)
-#define cpu_nr_siblings(c)          1u
+
+/* Threads are numbered within cores, cores within sockets. */
 struct cpuinfo_x86 { unsigned int x86_num_siblings; };
+struct sim_place { unsigned int core, socket; };
 extern struct cpuinfo_x86 cpu_data[NR_CPUS];
+extern struct sim_place sim_place[NR_CPUS];
+#define cpu_to_core(c)              (sim_place[c].core)
+#define cpu_to_socket(c)            (sim_place[c].socket)
+#define cpu_to_node(c)              (sim_place[c].socket % MAX_NUMNODES)
+#define cpu_nr_siblings(c)          (cpu_data[c].x86_num_siblings)
 
-/* ---- locks ------------------------------------------------------------- */
+#include "locks.h"
 
-/* All locks that are initialised by one line of source make up a class. */
-struct lock_class {
-    const char *where;
-    int id;             /* from 1; 0: not used yet */
-    int irqs_off;       /* from the first use: 1 on, 2 off */
-};
-
-typedef struct spinlock {
-    struct lock_class *class;
-    unsigned int holders;   /* 1, or the number of readers of an rwlock */
-    bool writer;
-    const char *where;      /* taken last */
-} spinlock_t;
-typedef spinlock_t rwlock_t;
-
-#define SIM_HERE  __FILE__ ":" __stringify(__LINE__)
-#define SIM_LOCK_UNLOCKED \
-    { .class = &(struct lock_class){ .where = SIM_HERE } }
-#define SPIN_LOCK_UNLOCKED   SIM_LOCK_UNLOCKED
-#define DEFINE_SPINLOCK(l)   spinlock_t l = SIM_LOCK_UNLOCKED
-#define DEFINE_RWLOCK(l)     rwlock_t l = SIM_LOCK_UNLOCKED
-#define spin_lock_init(l) \
-    do { \
-        static struct lock_class class_ = { .where = SIM_HERE }; \
-        *(l) = (spinlock_t){ .class = &class_ }; \
-    } while ( 0 )
-#define rwlock_init          spin_lock_init
-
-enum { LOCK_READ = 1, LOCK_TRY = 2, LOCK_IRQ = 4, LOCK_IRQSAVE = 8 };
-bool sim_lock(spinlock_t *l, unsigned int how, unsigned long *flags,
-              const char *where);
-void sim_unlock(spinlock_t *l, unsigned int how, unsigned long flags,
-                const char *where);
-
-bool local_irq_is_enabled(void);
-bool in_irq(void);
-void sim_irqs(bool on);
-#define local_irq_disable()      sim_irqs(false)
-#define local_irq_enable()       sim_irqs(true)
-#define local_irq_save(f)        ((f) = local_irq_is_enabled(), sim_irqs(false))
-#define local_irq_restore(f)     sim_irqs(f)
-
-#define spin_is_locked(l)        ((l)->holders != 0)
-#define rw_is_locked(l)          ((l)->holders != 0)
-#define rw_is_write_locked(l)    ((l)->holders != 0 && (l)->writer)
-#define spin_lock(l)             ((void)sim_lock(l, 0, NULL, SIM_HERE))
-#define spin_lock_irq(l)         ((void)sim_lock(l, LOCK_IRQ, NULL, SIM_HERE))
-#define spin_lock_irqsave(l, f) \
-    ((void)sim_lock(l, LOCK_IRQSAVE, &(f), SIM_HERE))
-#define spin_trylock(l)          sim_lock(l, LOCK_TRY, NULL, SIM_HERE)
-#define spin_unlock(l)           sim_unlock(l, 0, 0, SIM_HERE)
-#define spin_unlock_irq(l)       sim_unlock(l, LOCK_IRQ, 0, SIM_HERE)
-#define spin_unlock_irqrestore(l, f) \
-    sim_unlock(l, LOCK_IRQSAVE, f, SIM_HERE)
-#define _spin_lock(l)            spin_lock(l)
-#define _spin_lock_irq(l)        spin_lock_irq(l)
-#define _spin_lock_irqsave(l) \
-    ({ unsigned long f_; spin_lock_irqsave(l, f_); f_; })
-#define block_lock_speculation() ((void)0)
-
-#define read_lock(l)             ((void)sim_lock(l, LOCK_READ, NULL, SIM_HERE))
-#define read_lock_irq(l) \
-    ((void)sim_lock(l, LOCK_READ | LOCK_IRQ, NULL, SIM_HERE))
-#define read_lock_irqsave(l, f) \
-    ((void)sim_lock(l, LOCK_READ | LOCK_IRQSAVE, &(f), SIM_HERE))
-#define read_trylock(l)          sim_lock(l, LOCK_READ | LOCK_TRY, NULL, SIM_HERE)
-#define read_unlock(l)           sim_unlock(l, LOCK_READ, 0, SIM_HERE)
-#define read_unlock_irq(l)       sim_unlock(l, LOCK_READ | LOCK_IRQ, 0, SIM_HERE)
-#define read_unlock_irqrestore(l, f) \
-    sim_unlock(l, LOCK_READ | LOCK_IRQSAVE, f, SIM_HERE)
-#define write_lock               spin_lock
-#define write_lock_irq           spin_lock_irq
-#define write_lock_irqsave       spin_lock_irqsave
-#define write_trylock            spin_trylock
-#define write_unlock             spin_unlock
-#define write_unlock_irq         spin_unlock_irq
-#define write_unlock_irqrestore  spin_unlock_irqrestore
-
-/* Read-copy-update: nothing runs in parallel; only the balance is kept. */
-typedef struct { int readers; } rcu_read_lock_t;
-struct rcu_head { char unused; };
-#define DEFINE_RCU_READ_LOCK(l)  rcu_read_lock_t l
-#define rcu_read_lock(l)         ((void)(l)->readers++)
-#define rcu_read_unlock(l)       ((void)(l)->readers--)
-#define rcu_dereference(p)       (p)
-#define rcu_assign_pointer(p, v) ((void)((p) = (v)))
-extern rcu_read_lock_t sched_res_rculock, domlist_read_lock;
-
-/* ---- memory ------------------------------------------------------------ */
+/* ---- memory ------------------------------------------------------------- */
 
 void *sim_alloc(size_t size, bool zero, const char *where);
 void sim_free(void *p, const char *where);
-#define xzalloc(type)            ((type *)sim_alloc(sizeof(type), true, SIM_HERE))
-#define xmalloc(type)            ((type *)sim_alloc(sizeof(type), false, SIM_HERE))
+#define xzalloc(type) ((type *)sim_alloc(sizeof(type), true, SIM_HERE))
+#define xmalloc(type) ((type *)sim_alloc(sizeof(type), false, SIM_HERE))
 #define xzalloc_array(type, n) \
     ((type *)sim_alloc(sizeof(type) * (n), true, SIM_HERE))
 #define xmalloc_array(type, n) \
@@ -408,10 +269,12 @@ void sim_free(void *p, const char *where);
 #define xmalloc_bytes(n)         sim_alloc(n, false, SIM_HERE)
 #define xzalloc_flex_struct(type, field, n) \
     ((type *)sim_alloc(offsetof(type, field[n]), true, SIM_HERE))
+#define xmalloc_flex_struct(type, field, n) \
+    ((type *)sim_alloc(offsetof(type, field[n]), false, SIM_HERE))
 #define xfree(p)                 sim_free(p, SIM_HERE)
 #define XFREE(p)                 (xfree(p), (p) = NULL)
 
-/* ---- time, timers, softirqs -------------------------------------------- */
+/* ---- time, timers, softirqs --------------------------------------------- */
 
 s_time_t get_s_time(void);
 #define NOW()                    get_s_time()
@@ -421,14 +284,14 @@ s_time_t get_s_time(void);
 #define STIME_MAX                INT64_MAX
 #define STIME_DELTA_MAX          ((s_time_t)((uint64_t)~0ull >> 2))
 
+#include <sim/timer.h>           /* cut out of Xen's */
 struct timer {
     s_time_t expires;
     unsigned int cpu;
-    enum { TIMER_STATE_invalid, TIMER_STATE_inactive, TIMER_STATE_active,
-           TIMER_STATE_killed } state;
+    uint8_t status;
     void (*function)(void *data);
     void *data;
-    struct timer *next;
+    struct sim_event event;
 };
 void init_timer(struct timer *t, void (*fn)(void *), void *data,
                 unsigned int cpu);
@@ -438,17 +301,21 @@ void kill_timer(struct timer *t);
 void migrate_timer(struct timer *t, unsigned int cpu);
 static inline bool active_timer(const struct timer *t)
 {
-    return t->state == TIMER_STATE_active;
+    return t->status == TIMER_STATUS_in_heap;
 }
 
-enum { TIMER_SOFTIRQ, RCU_SOFTIRQ, SCHED_SLAVE_SOFTIRQ, SCHEDULE_SOFTIRQ };
+#include <sim/softirq.h>         /* cut out of Xen's */
+typedef void (*softirq_handler)(void);
+void open_softirq(int nr, softirq_handler handler);
 void cpu_raise_softirq(unsigned int cpu, unsigned int nr);
 void cpumask_raise_softirq(const cpumask_t *mask, unsigned int nr);
 void raise_softirq(unsigned int nr);
 bool softirq_pending(unsigned int cpu);
 static inline bool hypercall_preempt_check(void) { return false; }
 
-/* ---- tracing, performance counters ------------------------------------- */
+#include <sim/tasklet.h>
+
+/* ---- tracing, performance counters -------------------------------------- */
 
 extern int tb_init_done;
 void sim_trace(const void *data, size_t size);
@@ -473,96 +340,16 @@ void sim_trace(const void *data, size_t size);
 #define perfc_incr(x)            ((void)0)
 #define perfc_add(x, y)          ((void)0)
 
-/* ---- domains, vCPUs and what the core offers --------------------------- */
-
-#ifndef __XEN__
-#define __XEN__ 1
-#endif
-#include <public/xen.h>
-#include <public/vcpu.h>
-#include <public/trace.h>
-#include <public/domctl.h>
-#include <public/sysctl.h>
-
-struct domain;
-struct sched_unit;
-struct sched_resource;
-struct scheduler;
-struct cpupool;
-
-struct vcpu {
-    int vcpu_id;
-    unsigned int processor;
-    struct domain *domain;
-    struct vcpu *next_in_list;
-    struct sched_unit *sched_unit;
-    struct vcpu_runstate_info runstate;
-    int new_state;
-    bool is_running;
-    bool is_urgent;
-    uint8_t affinity_broken;
-    int poll_evtchn;
-    unsigned long pause_flags;
-    atomic_t pause_count;
-    struct {                    /* a patch of ours adds it to Xen's */
-        uint64_t events[4], events_runnable, events_sent;
-    } activity;
-    struct sim_work *work;      /* what the guest does; see sim.h */
-};
-
-struct domain {
-    domid_t domain_id;
-    unsigned int max_vcpus;
-    struct vcpu **vcpu;
-    struct domain *next_in_list;
-    struct sched_unit *sched_unit_list;
-    void *sched_priv;
-    struct cpupool *cpupool;
-    atomic_t pause_count;
-    int is_dying;
-    bool is_shut_down, is_shutting_down;
-    unsigned long poll_mask[1];
-    cpumask_t dirty_cpumask;
-};
-
-#define is_idle_domain(d)        ((d)->domain_id == DOMID_IDLE)
-#define is_idle_vcpu(v)          is_idle_domain((v)->domain)
-extern struct domain *domain_list, *hardware_domain;
-#define is_hardware_domain(d)    ((d) == hardware_domain)
-
-extern struct vcpu *sim_current[NR_CPUS];
-#define current                  (sim_current[sim_cpu])
-extern struct vcpu *idle_vcpu[NR_CPUS];
-
-#include <sim/sched-unit.h>      /* cut out of Xen's sched.h */
-
-struct domain *sim_first_domain(const struct cpupool *c);
-struct domain *sim_next_domain(const struct domain *d, const struct cpupool *c);
-#define for_each_domain(d) \
-    for ( (d) = domain_list; (d) != NULL; (d) = (d)->next_in_list )
-#define for_each_domain_in_cpupool(d, c) \
-    for ( (d) = sim_first_domain(c); (d) != NULL; (d) = sim_next_domain(d, c) )
-#define for_each_vcpu(d, v) \
-    for ( (v) = (d)->vcpu ? (d)->vcpu[0] : NULL; (v); (v) = (v)->next_in_list )
-static inline bool is_vcpu_online(const struct vcpu *v)
-{
-    return !test_bit(_VPF_down, &v->pause_flags);
-}
-#define domain_shutdown_completed(d) ((d)->is_shut_down)
-
-void vcpu_wake(struct vcpu *v);
-void vcpu_unblock(struct vcpu *v);
-void vcpu_sleep_nosync(struct vcpu *v);
-void vcpu_pause_nosync(struct vcpu *v);
-void vcpu_unpause(struct vcpu *v);
-void domain_pause(struct domain *d);
-void domain_unpause(struct domain *d);
-void vcpu_runstate_get(const struct vcpu *v,
-                       struct vcpu_runstate_info *runstate);
+#include "vcpus.h"
 
 /* ---- guest memory: ordinary memory; a copy may be made to fail ---------- */
 
 bool sim_guest_copy_ok(void);
+int cpumask_to_xenctl_bitmap(struct xenctl_bitmap *bitmap,
+                             const cpumask_t *mask);
+int xenctl_bitmap_to_bitmap(unsigned long *bits,
+                            const struct xenctl_bitmap *bitmap,
+                            unsigned int nbits);
 #define guest_handle_is_null(h)  ((h).p == NULL)
 #define guest_handle_okay(h, nr) (!guest_handle_is_null(h) || !(nr))
 #define copy_to_guest_offset(h, off, ptr, nr) \

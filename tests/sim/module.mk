@@ -1,48 +1,75 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The simulator: Xen's schedulers and ours, unmodified, over tests/sim/harness.h.
+# The simulator: Xen's scheduler core, its schedulers and ours, unmodified, over
+# tests/sim/harness.h. Built twice: checked, with the sanitizers, for the tests
+# of schedulers; fast, for programs that simulate whole hosts.
 
 SIM_XEN ?= build/xen/src/xen
 SIM_OUT := build/sim
-SIM_OTHERS := null credit2
+SIM_FAST := build/sim-fast
+SIM_XEN_SOURCES := $(addprefix $(SIM_XEN)/,lib/rbtree.c common/notifier.c \
+    $(addprefix common/sched/,core.c cpupool.c credit.c credit2.c null.c rt.c))
 SIM_ACTIVITY := $(wildcard sched_activity/*.c)
-SIM_SOURCES := $(wildcard tests/sim/*.c)
+SIM_CORE := boot domains events harness pcpu pools queue time
+SIM_TESTS := check control directed paths random test-sched work
 
+SIM_INCLUDE := -Itests/sim -I$(SIM_OUT)/include -I$(SIM_OUT)/include/sched \
+    -I$(SIM_OUT)/include/sched/activity
 SIM_CFLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer \
     -fsanitize=address,undefined -fno-sanitize-recover=undefined \
-    -Itests/sim -I$(SIM_OUT)/include -I$(SIM_OUT)/include/sched \
-    -I$(SIM_OUT)/include/sched/activity -MMD -MP
+    $(SIM_INCLUDE) -MMD -MP
+SIM_FAST_CFLAGS := -std=gnu11 -O2 -g -DSIM_FAST $(SIM_INCLUDE) -MMD -MP
 SIM_OWN_CFLAGS := -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
     -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wformat=2
 
-SIM_OBJS := $(SIM_SOURCES:tests/sim/%.c=$(SIM_OUT)/%.o) \
-    $(SIM_ACTIVITY:sched_activity/%.c=$(SIM_OUT)/activity-%.o) \
-    $(SIM_OTHERS:%=$(SIM_OUT)/xen-%.o) $(SIM_OUT)/xen-rbtree.o
+# Names of all objects but those of tests, without directory.
+SIM_NAMES := $(SIM_CORE) \
+    $(SIM_ACTIVITY:sched_activity/%.c=activity-%) \
+    $(patsubst %.c,xen-%,$(notdir $(SIM_XEN_SOURCES)))
+SIM_OBJS := $(addsuffix .o,$(addprefix $(SIM_OUT)/,$(SIM_NAMES) $(SIM_TESTS)))
+# What a program has to link that is to simulate a host.
+SIM_FAST_OBJS := $(SIM_NAMES:%=$(SIM_FAST)/%.o)
 
 UNIT_TESTS += $(SIM_OUT)/test-sched
 SIM_STUBS := $(SIM_OUT)/include/.stamp
+include tests/sim/avm-sim/module.mk
+
+$(SIM_OUT) $(SIM_FAST):
+	mkdir -p $@
 
 $(SIM_STUBS): tests/sim/stubs $(SIM_ACTIVITY) $(wildcard sched_activity/*.h) \
     build/xen/hypervisor.inputs
 	tests/sim/stubs $(SIM_XEN) $(@D) $(SIM_ACTIVITY) \
-	    $(wildcard sched_activity/*.h) $(SIM_XEN)/lib/rbtree.c \
-	    $(SIM_OTHERS:%=$(SIM_XEN)/common/sched/%.c)
+	    $(wildcard sched_activity/*.h) $(SIM_XEN_SOURCES)
 	touch $@
 
-$(SIM_SOURCES:tests/sim/%.c=$(SIM_OUT)/%.o): $(SIM_OUT)/%.o: tests/sim/%.c \
-    $(SIM_STUBS)
-	$(CC) $(SIM_CFLAGS) $(SIM_OWN_CFLAGS) -c -o $@ $<
+# They are there as soon as Xen is; what did not change keeps its time.
+$(SIM_XEN_SOURCES): build/xen/hypervisor.inputs
+	@:
 
-$(SIM_ACTIVITY:sched_activity/%.c=$(SIM_OUT)/activity-%.o): \
-    $(SIM_OUT)/activity-%.o: sched_activity/%.c $(SIM_STUBS)
-	$(CC) $(SIM_CFLAGS) -Wall -Werror -c -o $@ $<
+# Xen has a function of this name, which is not what libc's callers mean.
+$(SIM_OUT)/xen-core.o $(SIM_FAST)/xen-core.o: SIM_RENAME := -Dwait=xen_wait
 
-$(SIM_OUT)/xen-rbtree.o: $(SIM_STUBS)
-	$(CC) $(SIM_CFLAGS) -c -o $@ $(SIM_XEN)/lib/rbtree.c
-
-$(SIM_OTHERS:%=$(SIM_OUT)/xen-%.o): $(SIM_OUT)/xen-%.o: $(SIM_STUBS)
-	$(CC) $(SIM_CFLAGS) -c -o $@ $(SIM_XEN)/common/sched/$*.c
+# sim-rules DIRECTORY, CFLAGS
+define sim-rules
+$(1)/xen-%.o: $(SIM_XEN)/common/sched/%.c $(SIM_STUBS) | $(1)
+	$$(CC) $(2) $$(SIM_RENAME) -c -o $$@ $$<
+$(1)/xen-%.o: $(SIM_XEN)/common/%.c $(SIM_STUBS) | $(1)
+	$$(CC) $(2) -c -o $$@ $$<
+$(1)/xen-%.o: $(SIM_XEN)/lib/%.c $(SIM_STUBS) | $(1)
+	$$(CC) $(2) -c -o $$@ $$<
+$(1)/activity-%.o: sched_activity/%.c $(SIM_STUBS) | $(1)
+	$$(CC) $(2) -Wall -Werror -c -o $$@ $$<
+$(1)/%.o: tests/sim/%.c $(SIM_STUBS) | $(1)
+	$$(CC) $(2) $(SIM_OWN_CFLAGS) -c -o $$@ $$<
+endef
+$(eval $(call sim-rules,$(SIM_OUT),$(SIM_CFLAGS)))
+$(eval $(call sim-rules,$(SIM_FAST),$(SIM_FAST_CFLAGS)))
 
 $(SIM_OUT)/test-sched: $(SIM_OBJS)
 	$(CC) $(SIM_CFLAGS) -o $@ $^
 
--include $(SIM_OBJS:.o=.d)
+SIM_BENCH := $(SIM_FAST_OBJS) $(SIM_FAST)/work.o $(SIM_FAST)/bench-core.o
+$(SIM_FAST)/bench-core: $(SIM_BENCH)
+	$(CC) -o $@ $^
+
+-include $(SIM_OBJS:.o=.d) $(SIM_BENCH:.o=.d)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The simulated machine: what the core of Xen's scheduler (sched/core.c,
- * cpupool.c) does for a scheduler, driven by a virtual clock.
+ * The simulated host: pCPUs, pools and domains under Xen's own sched/core.c and
+ * cpupool.c, driven by a virtual clock.
  *
  * One machine per process (the interface of Xen has one): a test that needs a
  * fresh one forks. Everything is a function of the seed.
@@ -12,25 +12,32 @@
 #include "harness.h"
 #include "private.h"
 
-#define SIM_DOMAINS 64
 #define SIM_POOLS   4
 
-/* What the guest does on one vCPU, and what it got. */
-struct sim_work {
-    /* SIM_NONE: an event wakes it for a moment, that is all. */
-    enum { SIM_HOG, SIM_PERIODIC, SIM_RANDOM, SIM_NONE } kind;
-    s_time_t burst_ns;      /* runs for this (SIM_RANDOM: about) this long */
-    s_time_t period_ns;     /* wakes at multiples; SIM_RANDOM: mean sleep   */
-    s_time_t left_ns;       /* of the present burst; STIME_MAX: no end      */
-    s_time_t wake_ns;       /* when its timer wakes it; STIME_MAX: never    */
+/* What the machine does to guests and they to it; all optional. */
+struct sim_model {
+    /* SCHEDULE_SOFTIRQ raised on @from for another pCPU arrives that late. */
+    s_time_t (*ipi_ns)(unsigned int from, unsigned int to);
+    /* From schedule()'s decision until @next executes and @prev is saved. */
+    s_time_t (*switch_ns)(unsigned int cpu, const struct vcpu *prev,
+                          const struct vcpu *next);
+    /*
+     * @v's guest code begins to execute on @cpu now (idle vCPUs', too, but not
+     * for those that do when the machine has booted). Comes
+     * again, without a stop before, when a vCPU that called sim_block() or
+     * sim_poll() goes on without ever having left its pCPU.
+     */
+    void (*start)(unsigned int cpu, struct vcpu *v);
+    /* schedule() has decided for another one: @v executes no longer. */
+    void (*stop)(unsigned int cpu, struct vcpu *v);
+    /* @v is about to be freed. */
+    void (*gone)(struct vcpu *v);
+};
 
-    s_time_t run_ns;        /* time on a CPU, by the machine's own count    */
-    s_time_t ready_ns;      /* woken and not run yet since; -1: no          */
-    s_time_t wait_max_ns;   /* longest wait of a wake-up for a CPU          */
-    s_time_t beside_idle_ns;/* 0, or: waits beside an idle CPU since        */
-    uint64_t waits;
-    uint64_t bursts;        /* bursts completed                             */
-    uint64_t blocks;
+/* Set before sim_boot(); pCPU numbers are threads of cores of sockets. */
+struct sim_topology {
+    unsigned int threads_per_core;      /* 0: 1 */
+    unsigned int cores_per_socket;      /* 0: all */
 };
 
 struct sim {
@@ -39,75 +46,139 @@ struct sim {
     uint64_t step;              /* of a random test, for messages           */
     const char *doing;
 
+    struct sim_topology topology;
+    struct sim_model model;
+
     /* What makes life harder; all 0 to start with. */
     s_time_t ipi_max_ns;        /* a softirq runs this late, at most        */
-    s_time_t switch_max_ns;     /* context_saved comes this late, at most   */
+    s_time_t switch_max_ns;     /* a context switch takes this long, at most */
     s_time_t timer_slop_ns;     /* a timer fires this late, at most         */
     s_time_t skew_ns[NR_CPUS];  /* NOW() of each CPU                        */
     unsigned int trylock_fail_permille;
+    unsigned int window_permille; /* another pCPU gets on between two locks */
     int alloc_fail_in;          /* > 0: this many allocations from now fails */
     bool guest_copy_fails;
-    bool verbose;               /* show printk()                            */
+    bool verbose;               /* show printk(), switches and events       */
 
     void (*check)(void);        /* called whenever nothing is under way     */
 
-    uint64_t allocs, live_allocs, switches, events;
-    s_time_t idle_ns[NR_CPUS];
+    uint64_t events, decisions, switches, wakes;
 };
 extern struct sim sim;
 extern struct cpupool *sim_pool[SIM_POOLS];
-extern struct scheduler sim_boot_ops;       /* core.c's static 'ops' */
 
 uint64_t sim_random(void);
 unsigned int sim_below(unsigned int n);     /* 0 .. n - 1 */
 bool sim_chance(unsigned int permille);
 
-/* Harness internals that the machine needs. */
-unsigned int sim_locks_held(void);
-s_time_t sim_timer_next(void);
-void sim_timers_run(void);
-void sim_enter(unsigned int cpu);           /* a CPU starts doing something */
+/* ---- boot.c ------------------------------------------------------------- */
 
-/* CPUs 0 .. nr - 1, all free; sched_id as in 'sched=' for pool 0. */
+/* Xen's command line, before sim_boot(). -ENOENT: unknown; -EINVAL: bad. */
+int sim_param(const char *name, const char *value);
+
+/* pCPUs 0 .. nr - 1, all in pool 0, which gets the scheduler. */
 void sim_boot(uint64_t seed, unsigned int nr_cpus, unsigned int sched_id);
-const struct scheduler *sim_find_scheduler(unsigned int sched_id);
-void sim_shutdown(void);                    /* frees all, finds leaks       */
+void sim_shutdown(void);                    /* back to that; finds leaks    */
+int sim_cpu_up(unsigned int cpu);           /* hot-plug: it joins pool 0    */
+int sim_cpu_down(unsigned int cpu);
+
+/* ---- pools.c ------------------------------------------------------------ */
 
 int sim_pool_create(unsigned int id, unsigned int sched_id);
-void sim_pool_destroy(unsigned int id);
+int sim_pool_destroy(unsigned int id);
 int sim_cpu_add(unsigned int pool, unsigned int cpu);
-/* stop_machine: as on hot-unplug, IRQs off and all memory from before. */
-int sim_cpu_rm(unsigned int cpu, bool stop_machine);
+/* unplug: it leaves the machine (in stop_machine), not just its pool. */
+int sim_cpu_rm(unsigned int cpu, bool unplug);
+int sim_domain_move(struct domain *d, unsigned int pool);
+int sim_adjust(struct domain *d, struct xen_domctl_scheduler_op *op);
+int sim_adjust_global(struct xen_sysctl_scheduler_op *op);
+void sim_dump(void);                        /* the 'r' debug key            */
+
+/* ---- domains.c ---------------------------------------------------------- */
 
 /* A domain whose vCPUs are online but blocked; NULL: no memory. */
 struct domain *sim_domain_create(unsigned int domid, unsigned int pool,
                                  unsigned int vcpus);
 void sim_domain_destroy(struct domain *d);
-int sim_domain_move(struct domain *d, unsigned int pool);
 struct domain *sim_domain(unsigned int domid);
-
-/* Starts the work. A domain without work just stays blocked. */
-void sim_work(struct vcpu *v, int kind, s_time_t burst_ns, s_time_t period_ns);
-
-/* What guests, devices and the toolstack do. */
-void sim_block(struct vcpu *v);             /* v runs                       */
-void sim_yield(struct vcpu *v);             /* v runs                       */
-void sim_event(struct vcpu *v, unsigned int kind);
 void sim_vcpu_down(struct vcpu *v);
 void sim_vcpu_up(struct vcpu *v);
 int sim_set_affinity(struct vcpu *v, const cpumask_t *hard,
                      const cpumask_t *soft);
-int sim_adjust(struct domain *d, struct xen_domctl_scheduler_op *op);
-int sim_adjust_global(struct xen_sysctl_scheduler_op *op);
+
+/* ---- events.c: what guests do ------------------------------------------- */
+
+/*
+ * @to gets an event of the kind XEN_SCHED_ACTIVITY_EVENT_*; @from NULL: from
+ * Xen. If it has an upcall pending already, that is all. If it executes, it is
+ * up to its guest to see the upcall. sim_poll() has port numbers per domain.
+ */
+void sim_event_send(struct vcpu *from, struct vcpu *to, unsigned int kind);
+#define sim_port(vcpu_id, kind) ((vcpu_id) * 4 + (kind) + 1)
+void sim_upcall_done(struct vcpu *v);
+bool sim_upcall_pending(const struct vcpu *v);
+
+/* For a vCPU that executes. False: an event is pending, it goes on. */
+bool sim_block(struct vcpu *v);
+bool sim_poll(struct vcpu *v, evtchn_port_t port, s_time_t timeout_ns);
+void sim_yield(struct vcpu *v);
+void sim_address_space_switch(struct vcpu *v, unsigned int space);
+
+/* ---- pcpu.c ------------------------------------------------------------- */
+
+s_time_t sim_run_ns(const struct vcpu *v);  /* on a pCPU, by our own count  */
+#define sim_idle_ns(cpu) sim_run_ns(idle_vcpu[cpu])
 void sim_tasklet(unsigned int cpu, bool work);
 bool sim_has_tasklet(unsigned int cpu);
-void sim_dump(unsigned int pool);
+bool sim_executes(const struct vcpu *v);    /* its guest code, right now    */
+bool sim_switching(unsigned int cpu);       /* context not saved yet        */
+bool sim_quiet(void);
+void sim_settle(void);                      /* whatever is under way ends   */
+
+/* ---- time.c ------------------------------------------------------------- */
 
 void sim_run(s_time_t for_ns);              /* virtual time passes          */
 void sim_stall(s_time_t for_ns);            /* ... and nobody gets to react */
-void sim_settle(void);                      /* whatever is under way ends   */
-bool sim_quiet(void);
-bool sim_switching(unsigned int cpu);          /* context not saved yet */
 s_time_t sim_skew_max(void);
+
+/* ---- between these files ------------------------------------------------ */
+
+#define sim_say(fmt, args...) \
+    do { if ( unlikely(sim.verbose) ) printf(fmt, ## args); } while ( 0 )
+
+/* Must hold in either build. */
+#define SIM_CHECK(c) \
+    do { if ( unlikely(!(c)) ) sim_bug(__FILE__, __LINE__, #c); } while ( 0 )
+
+/* What a pCPU holds; saved while another one goes on in the middle of it. */
+struct sim_context {
+    unsigned int cpu;
+#ifndef SIM_FAST
+    unsigned int nr_held, irq_depth;
+    bool irqs_on;
+    struct { spinlock_t *lock; unsigned int how; } held[16];
+#endif
+};
+void sim_context_save(struct sim_context *context); /* ... and holds nothing */
+void sim_context_restore(const struct sim_context *context);
+void sim_enter(unsigned int cpu);           /* a CPU starts doing something */
+void sim_lock_rules(bool on);
+
+void sim_memory_remember(void);
+void sim_memory_compare(void);              /* the same as then?            */
+bool sim_rcu_pending(void);
+void sim_rcu_run(void);
+void sim_fibers(bool on);                   /* pCPUs may wait for each other */
+bool sim_step(unsigned int cpu);            /* one thing that it has to do   */
+bool sim_step_all(void);
+void sim_force(unsigned int cpu);           /* all that it has to do         */
+bool sim_switching_from(const struct domain *d);
+void sim_guest_waits(unsigned int cpu);
+void sim_pcpu_on(unsigned int cpu);
+void sim_pcpu_off(unsigned int cpu);
+extern unsigned int sim_timers_active;
+bool sim_timers_wait(unsigned int cpu, s_time_t *until_ns);
+bool sim_unprotected(void);
+void sim_window(unsigned int cpu);          /* maybe it gets in between     */
 
 #endif /* SIM_H */

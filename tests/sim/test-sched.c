@@ -88,6 +88,71 @@ int records(unsigned int pool, unsigned int page,
     }
 }
 
+struct domain *guest(unsigned int domid, unsigned int weight)
+{
+    struct domain *d = sim_guest_create(domid, 0, 1);
+
+    ASSERT(d);
+    if ( weight )
+    {
+        int rc = put_weight(d, weight);
+
+        ASSERT(!rc);
+    }
+
+    return d;
+}
+
+struct domain *hog(unsigned int domid, unsigned int weight)
+{
+    struct domain *d = guest(domid, weight);
+
+    sim_work(d->vcpu[0], SIM_HOG, 0, 0);
+
+    return d;
+}
+
+struct domain *periodic(unsigned int domid, s_time_t burst_ns,
+                               s_time_t period_ns)
+{
+    struct domain *d = guest(domid, 0);
+
+    sim_work(d->vcpu[0], SIM_PERIODIC, burst_ns, period_ns);
+
+    return d;
+}
+
+struct sim_work *work(const struct domain *d)
+{
+    return d->vcpu[0]->work;
+}
+
+s_time_t ran_ns(const struct domain *d)
+{
+    return sim_run_ns(d->vcpu[0]);
+}
+
+unsigned int share_of(const struct domain *d, s_time_t for_ns)
+{
+    s_time_t before = ran_ns(d);
+
+    sim_run(for_ns);
+
+    return (ran_ns(d) - before) * 10000 / for_ns;
+}
+
+bool near(long a, long b, long tolerance)
+{
+    return labs(a - b) <= tolerance;
+}
+
+void boot(unsigned int cpus)
+{
+    sim_boot(1, cpus, ACTIVITY);
+    sim.verbose = tests_verbose;
+    sim.check = check_activity;
+}
+
 static int run(const struct test *t)
 {
     int status;
@@ -115,7 +180,9 @@ static int run(const struct test *t)
 
 int main(int argc, char *argv[])
 {
-    const struct test *lists[] = { directed_tests, random_tests }, *t;
+    const struct test *lists[] = { path_tests, directed_tests, control_tests,
+                                  random_tests };
+    const struct test *t;
     const char *name = "";
     int opt, failures = 0;
     unsigned int i;

@@ -3,7 +3,7 @@
 #ifndef SIM_TESTS_H
 #define SIM_TESTS_H
 
-#include "sim.h"
+#include "work.h"
 #include "../../sched_activity/private.h"
 
 #define ACTIVITY XEN_SCHEDULER_ACTIVITY
@@ -12,7 +12,8 @@ struct test {
     const char *name;
     void (*run)(void);
 };
-extern const struct test directed_tests[], random_tests[];
+extern const struct test path_tests[], directed_tests[], control_tests[],
+    random_tests[];
 
 /* From the command line. */
 extern bool tests_verbose;
@@ -39,6 +40,19 @@ struct xen_domctl_sched_activity get(struct domain *d);
  */
 int records(unsigned int pool, unsigned int page,
             struct xen_sched_activity_record *rec, unsigned int room);
+
+/* ---- guests, nearly all with one vCPU, of a pool of sched=activity ------ */
+
+void boot(unsigned int cpus);
+struct domain *guest(unsigned int domid, unsigned int weight);
+struct domain *hog(unsigned int domid, unsigned int weight);
+struct domain *periodic(unsigned int domid, s_time_t burst_ns,
+                        s_time_t period_ns);
+struct sim_work *work(const struct domain *d);
+s_time_t ran_ns(const struct domain *d);
+/* How much of one pCPU @d gets in the next @for_ns, in 1/10000. */
+unsigned int share_of(const struct domain *d, s_time_t for_ns);
+bool near(long a, long b, long tolerance);
 
 /* The invariants of sched=activity, in every pool that uses it. */
 void check_activity(void);

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Virtual time.
+ *
+ * Each unit has a virtual time, the time it ran divided by its weight. A queue's
+ * clock is the weighted mean of those of its active units; how far a unit is
+ * behind it (its lag) is what it was owed, how far ahead what it has borrowed.
+ * It asks for its pCPU a slice at a time, and its virtual deadline is its virtual
+ * time at the end of the slice.
+ *
+ * Slices. Within a round everybody who computes gets its part once, so all their
+ * slices are equally long in virtual time, and a window of whole rounds shows
+ * exact shares. Who needs the pCPU for short bursts only asks for little, and so
+ * has an early deadline.
+ *
+ * Lag is bounded on both sides. A unit that sleeps keeps what it is owed, up to
+ * ACT_LAG_MAX: time that it left to the others and would have got, so that a
+ * server with bursts is served at once as long as it stays within its share. But
+ * nobody may save up more; and a unit that has a pCPU to itself, because of its
+ * weight or of affinity, must neither save up nor owe without end.
+ *
+ * The clock means something only for units that compete. If some may not use all
+ * pCPUs of the queue, they advance at paces of their own; then a unit is compared
+ * with those only that may use a pCPU which it may use, too.
+ */
+#include <xen/lib.h>
+
+#include "private.h"
+
+/*
+ * Three times the longest burst of usual servers (a few milliseconds), and half
+ * a round: nobody else waits for longer because of it than for its turn.
+ */
+#define ACT_LAG_MAX MILLISECS(15)
+
+/*
+ * A boost may last for so many of the shortest slices: with the defaults for 2
+ * ms, which is work on a frame of audio or video or on a request, with cold caches,
+ * but less than a guest's kernel lets one of several that compute go on.
+ */
+#define ACT_BOOST_SLICES 4
+
+/* Among units that compete the spread is below one slice; twice that leaves them
+ * alone. */
+#define ACT_SPREAD_SLICES 2
+
+/* Looks at so many queued units, not all: a bound on what a wake-up costs. */
+#define ACT_LOOK_UNITS 16
+
+/* Offsets are kept so small that their sums do not overflow: about 18 minutes. */
+#define ACT_OFFSET_MAX (1L << 40)
+
+static s_time_t act_virtual(const struct act_unit *su, s_time_t ns)
+{
+    return ns * ACT_WEIGHT_SCALE / su->weight;
+}
+
+/* The virtual time of @su at @now, of which it may run a part just then. */
+static s_time_t act_vruntime(const struct act_unit *su, s_time_t now)
+{
+    return su->running && now > su->charged
+           ? su->vruntime + act_virtual(su, now - su->charged) : su->vruntime;
+}
+
+/* The clock at @now. */
+static s_time_t act_clock_read(struct act_clock *clock, s_time_t now)
+{
+    s_time_t ran = clock->nr_running * now - clock->charged;
+    s_time_t mean;
+
+    if ( !clock->weight )
+        return clock->base;
+
+    mean = (clock->offset + ran * ACT_WEIGHT_SCALE) / (s_time_t)clock->weight;
+    if ( mean > ACT_OFFSET_MAX || mean < -ACT_OFFSET_MAX )
+    {
+        clock->base += mean;
+        clock->offset -= mean * (s_time_t)clock->weight;
+        mean = 0;
+    }
+
+    return clock->base + mean;
+}
+
+static void act_set_vruntime(struct act_unit *su, s_time_t vruntime)
+{
+    if ( su->active )
+        su->rq->clock.offset += (vruntime - su->vruntime) * su->weight;
+    su->vruntime = vruntime;
+}
+
+/* @su competes for pCPUs from now on. */
+void act_activate(struct act_unit *su)
+{
+    struct act_clock *clock = &su->rq->clock;
+
+    if ( su->active )
+        return;
+
+    su->weight = read_atomic(&su->dom->weight);
+    if ( !clock->weight )
+        clock->base = su->vruntime;
+    clock->offset += (su->vruntime - clock->base) * su->weight;
+    clock->weight += su->weight;
+    clock->nr_active++;
+    su->active = true;
+}
+
+void act_deactivate(struct act_unit *su)
+{
+    struct act_clock *clock = &su->rq->clock;
+
+    if ( !su->active )
+        return;
+
+    ASSERT(!su->running);
+    clock->offset -= (su->vruntime - clock->base) * su->weight;
+    clock->weight -= su->weight;
+    clock->nr_active--;
+    su->active = false;
+    /* The clock of a queue that nobody uses stands still. */
+    if ( !clock->weight )
+    {
+        clock->base = su->vruntime;
+        clock->offset = 0;
+    }
+}
+
+/* The weight of its domain may have changed. */
+static void act_look_at_weight(struct act_unit *su)
+{
+    struct act_clock *clock = &su->rq->clock;
+    unsigned int weight = read_atomic(&su->dom->weight);
+
+    if ( su->active && su->weight != weight )
+    {
+        clock->offset += (su->vruntime - clock->base) *
+                         ((s_time_t)weight - su->weight);
+        clock->weight += (s_time_t)weight - su->weight;
+    }
+    su->weight = weight;
+}
+
+/* @su gets a pCPU at @now. */
+void act_clock_start(struct act_unit *su, s_time_t now)
+{
+    su->charged = now;
+    su->running = true;
+    su->rq->clock.nr_running++;
+    su->rq->clock.charged += now;
+}
+
+/* @su gives it up, and was charged before. */
+void act_clock_stop(struct act_unit *su)
+{
+    su->running = false;
+    su->rq->clock.nr_running--;
+    su->rq->clock.charged -= su->charged;
+}
+
+/* Sums for the mean virtual time of some units. */
+struct act_mean {
+    s_time_t base;                /* virtual time that the sum counts from  */
+    s_time_t sum;                 /* of weight * (virtual time - base)      */
+    uint64_t weight;              /* their sum                              */
+};
+
+static void act_mean_add(struct act_mean *mean, const struct act_unit *su,
+                         const struct act_unit *other, s_time_t now)
+{
+    s_time_t vruntime;
+
+    if ( other == su ||
+         !cpumask_intersects(other->unit->cpu_hard_affinity,
+                             su->unit->cpu_hard_affinity) )
+        return;
+
+    vruntime = act_vruntime(other, now);
+    if ( !mean->weight )
+        mean->base = vruntime;
+    mean->weight += other->weight;
+    mean->sum += (vruntime - mean->base) * other->weight;
+}
+
+/* The mean of those that may use a pCPU that @su may use. False: there are none. */
+static bool act_competitors(const struct act_unit *su, s_time_t now,
+                            s_time_t *vtime)
+{
+    const struct act_runqueue *rq = su->rq;
+    struct act_mean mean = { .weight = 0 };
+    const struct rb_node *node = rb_first(&rq->tree[ACT_FAIR]);
+    unsigned int i, cpu;
+
+    for_each_cpu ( cpu, &rq->cpus )
+    {
+        const struct act_unit *cur = act_running(cpu);
+
+        if ( cur && cur->running )
+            act_mean_add(&mean, su, cur, now);
+    }
+
+    for ( i = 0; node && i < ACT_LOOK_UNITS; node = rb_next(node), i++ )
+        act_mean_add(&mean, su, rb_entry(node, struct act_unit, node), now);
+
+    if ( !mean.weight )
+        return false;
+
+    *vtime = mean.base + mean.sum / (s_time_t)mean.weight;
+
+    return true;
+}
+
+/* The virtual time that @su is to be compared with. False: there is none. */
+static bool act_vtime(const struct act_unit *su, s_time_t now, s_time_t *vtime)
+{
+    struct act_runqueue *rq = su->rq;
+
+    if ( rq->nr_restricted )
+        return act_competitors(su, now, vtime);
+
+    *vtime = act_clock_read(&rq->clock, now);
+
+    return true;
+}
+
+/*
+ * Is @su so far ahead of its competitors that it may not be urgent? They may come
+ * with ACT_LAG_MAX that they are owed, which is no debt of its.
+ */
+bool act_in_debt(const struct act_unit *su, s_time_t now)
+{
+    s_time_t debt_max = su->dom->prv->params.debt_max, vtime;
+
+    if ( !debt_max )
+        return true;
+
+    return act_vtime(su, now, &vtime) &&
+           !act_before(act_vruntime(su, now),
+                       vtime + act_virtual(su, debt_max + ACT_LAG_MAX));
+}
+
+/*
+ * How long a round is: as many slices of half of slice_max as there are units for
+ * a pCPU; but so that a whole number of rounds makes up 100 ms, in which shares
+ * are exact, then.
+ */
+static s_time_t act_round(const struct act_runqueue *rq, s_time_t slice)
+{
+    static const unsigned int in_100_ms[] = { 50, 20, 10, 8, 5, 4, 2, 1 };
+    s_time_t want = slice * rq->clock.nr_active;
+    unsigned int i;
+
+    for ( i = 0; i < ARRAY_SIZE(in_100_ms); i++ )
+        if ( MILLISECS(100) / in_100_ms[i] * rq->nr_cpus >= want )
+            return MILLISECS(100) / in_100_ms[i];
+
+    return want / rq->nr_cpus;
+}
+
+/* The part of a round that is @su's own. */
+static s_time_t act_part(const struct act_unit *su)
+{
+    const struct act_params *params = &su->dom->prv->params;
+    const struct act_runqueue *rq = su->rq;
+    uint64_t weight = rq->clock.weight + (su->active ? 0 : su->weight);
+    s_time_t round, part;
+
+    if ( !rq->nr_cpus )
+        return params->slice_max;
+
+    round = act_round(rq, params->slice_max / 2);
+    part = round * rq->nr_cpus * su->weight / weight;
+
+    return min(max(part, params->slice_min), round);
+}
+
+s_time_t act_boost_slice(const struct act_unit *su)
+{
+    return ACT_BOOST_SLICES * su->dom->prv->params.slice_min;
+}
+
+s_time_t act_slice(const struct act_unit *su)
+{
+    s_time_t part = act_part(su), burst = max(su->burst, su->burst_avg);
+
+    if ( su->class == ACT_BOOSTED )
+        return act_boost_slice(su);
+
+    /* Twice the burst, so that a burst of usual length fits into one slice. */
+    return min(max(2 * burst, su->dom->prv->params.slice_min), part);
+}
+
+/* Keep @su near its competitors, and start a slice. */
+void act_new_slice(struct act_unit *su, s_time_t now)
+{
+    const struct act_params *params = &su->dom->prv->params;
+    s_time_t vtime;
+
+    act_look_at_weight(su);
+
+    if ( act_vtime(su, now, &vtime) )
+    {
+        s_time_t spread = act_virtual(su, ACT_SPREAD_SLICES * act_part(su));
+        s_time_t first = vtime - max(spread, act_virtual(su, ACT_LAG_MAX));
+        /* What was borrowed is not forgiven. */
+        s_time_t last = vtime + spread +
+                        act_virtual(su, params->debt_max + ACT_LAG_MAX);
+
+        if ( act_before(su->vruntime, first) )
+            act_set_vruntime(su, first);
+        else if ( act_before(last, su->vruntime) )
+            act_set_vruntime(su, last);
+    }
+
+    su->vdeadline = su->vruntime + act_virtual(su, act_slice(su));
+}
+
+/* @su has just woken, or come from another queue, and has no slice. */
+void act_place(struct act_unit *su, s_time_t now)
+{
+    s_time_t vtime;
+
+    su->weight = read_atomic(&su->dom->weight);
+    if ( act_vtime(su, now, &vtime) )
+    {
+        s_time_t first = vtime - act_virtual(su, ACT_LAG_MAX);
+
+        if ( act_before(su->vruntime, first) )
+            su->vruntime = first;
+    }
+    act_new_slice(su, now);
+}
+
+/*
+ * Clocks of different queues have nothing to do with each other: outside a queue
+ * a unit's virtual time is relative to it.
+ */
+void act_assign(struct act_unit *su, struct act_runqueue *rq, s_time_t now)
+{
+    s_time_t vtime;
+
+    ASSERT(!su->rq && su->state == ACT_OUT);
+
+    su->rq = rq;
+    rq->nr_units++;
+    act_restrict(su, su->unit->cpu_hard_affinity);
+    su->weight = read_atomic(&su->dom->weight);
+    if ( act_vtime(su, now, &vtime) )
+        su->vruntime += vtime;
+}
+
+void act_unassign(struct act_unit *su, s_time_t now)
+{
+    s_time_t vtime;
+
+    ASSERT(su->rq && su->state == ACT_OUT);
+
+    act_deactivate(su);
+    if ( act_vtime(su, now, &vtime) )
+        su->vruntime -= vtime;
+    else
+        su->vruntime = 0;
+    su->rq->nr_restricted -= su->restricted;
+    su->restricted = false;
+    su->rq->nr_units--;
+    su->rq = NULL;
+}
+
+/* @su may use the pCPUs of @hard from now on. */
+void act_restrict(struct act_unit *su, const cpumask_t *hard)
+{
+    su->rq->nr_restricted -= su->restricted;
+    su->restricted = !cpumask_subset(&su->rq->cpus, hard);
+    su->rq->nr_restricted += su->restricted;
+}
+
+/* Charge a running unit up to @now. */
+void act_charge(struct act_unit *su, s_time_t now)
+{
+    s_time_t delta = now - su->charged;
+
+    /* NOW() of different pCPUs may differ by a little. */
+    if ( act_is_idle(su) || !su->running || delta <= 0 )
+        return;
+
+    su->rq->clock.charged += delta;
+    su->charged = now;
+    su->burst += delta;
+    act_set_vruntime(su, su->vruntime + act_virtual(su, delta));
+    if ( act_is_capped(su) )
+        su->budget -= delta;
+
+    if ( act_event_judge(su, now) && su->class == ACT_BOOSTED )
+    {
+        /* It only got ahead of the others: no claim to be left alone. */
+        su->picked = 0;
+        act_expire_slice(su, now);
+    }
+    else if ( !act_before(su->vruntime, su->vdeadline) ||
+              (su->class != ACT_FAIR && act_in_debt(su, now)) )
+    {
+        if ( su->class == ACT_FAIR && act_event_works(su, now) )
+        {
+            act_event_go_on(su, now);
+            act_new_slice(su, now);
+        }
+        else
+            act_expire_slice(su, now);
+    }
+}
+
+/*
+ * Local variables:
+ * mode: C
+ * c-file-style: "BSD"
+ * c-basic-offset: 4
+ * indent-tabs-mode: nil
+ * End:
+ */

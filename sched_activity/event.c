@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Urgent work in a guest that is busy anyway.
+ *
+ * A vCPU that plays audio and computes as well never blocks, so no wake-up tells
+ * that its audio task has to run. An event that reaches it while it waits for a
+ * pCPU is the only sign; but a guest that only computes gets such events, too:
+ * the ticks of its own kernel. What tells them apart is what happens when the
+ * vCPU gets its pCPU: if the guest goes to another address space at once, and
+ * comes back soon, then the event woke a task with little to do. A tick rarely
+ * does, and if it makes the guest's kernel turn to another task that computes,
+ * then the guest does not come back soon.
+ *
+ * So each vCPU earns its boosts by evidence: how often it was so, as a mean that
+ * falls slowly. It is looked at each ACT_PROBE after it has started: if the event
+ * woke nobody, a boost is over; else it lasts until the task is done, or for a
+ * slice. The same for a task that is at work when a slice ends. All of it is
+ * charged, and ends with a debt. dom0 may say that events matter (urgency
+ * interactive), or that they do not (background); then evidence does not count.
+ */
+#include <xen/lib.h>
+
+#include "private.h"
+
+/*
+ * Evidence is in 1/1024. One event that woke a task suffices to be boosted
+ * (128), and a fifth of a second of nothing but ticks (each taking a 32nd) to lose
+ * it. An audio task each 10 ms among ticks each 4 ms stays at about 500; one
+ * false alarm in 1000 ticks stays below ACT_EVIDENCE.
+ */
+#define ACT_EVIDENCE_FULL       1024
+#define ACT_EVIDENCE            32
+#define ACT_EVIDENCE_RISE_SHIFT 3
+#define ACT_EVIDENCE_FALL_SHIFT 5
+
+static unsigned long act_space(const struct act_unit *su)
+{
+    return arch_vcpu_address_space(su->unit->vcpu_list);
+}
+
+/* Counted for PV guests only. */
+static unsigned long act_space_switches(const struct act_unit *su)
+{
+    return su->unit->vcpu_list->activity.address_space_switches;
+}
+
+/* Do events of @su matter, as far as dom0 or experience tell? */
+static bool act_events_matter(const struct act_unit *su, s_time_t now)
+{
+    switch ( act_urgency(su->dom, now) )
+    {
+    case XEN_SCHED_ACTIVITY_URGENCY_BACKGROUND:
+        return false;
+
+    case XEN_SCHED_ACTIVITY_URGENCY_NORMAL:
+        return su->evidence >= ACT_EVIDENCE;
+    }
+
+    return true;
+}
+
+/* An event reached @su, which waits for a pCPU. Is it to run early? */
+bool act_event(struct act_unit *su, s_time_t now)
+{
+    su->event_waits = true;
+
+    return su->state == ACT_QUEUED && su->class == ACT_FAIR &&
+           act_events_matter(su, now) && !act_in_debt(su, now);
+}
+
+static void act_event_look(struct act_unit *su, s_time_t now)
+{
+    su->space = act_space(su);
+    su->space_switches = act_space_switches(su);
+    su->event_since = now;
+    su->probe = now + ACT_PROBE;
+}
+
+/* @su gets a pCPU at @now. */
+void act_event_start(struct act_unit *su, s_time_t now)
+{
+    su->probe = 0;
+    su->at_work = false;
+    if ( su->event_waits )
+        act_event_look(su, now);
+    su->event_waits = false;
+}
+
+/*
+ * The slice of @su, which runs, has ended, or it is about to lose its pCPU. Is it
+ * at work on something that an event brought meanwhile?
+ */
+bool act_event_works(const struct act_unit *su, s_time_t now)
+{
+    return act_events_matter(su, now) && su->home_space &&
+           act_space(su) != su->home_space && !act_in_debt(su, now);
+}
+
+/* @su goes on with that as a boost. */
+void act_event_go_on(struct act_unit *su, s_time_t now)
+{
+    su->class = ACT_BOOSTED;
+    su->boosts++;
+    act_event_look(su, now);
+    su->space = su->home_space;
+    su->at_work = true;
+}
+
+/* @su loses its pCPU although it could go on; what an event brought may wait. */
+void act_event_preempted(struct act_unit *su, s_time_t now)
+{
+    su->event_waits = su->probe || act_event_works(su, now);
+    su->probe = 0;
+}
+
+static void act_learn(struct act_unit *su, bool woke_task)
+{
+    if ( woke_task )
+        su->evidence += (ACT_EVIDENCE_FULL - su->evidence) >>
+                        ACT_EVIDENCE_RISE_SHIFT;
+    else
+        su->evidence -= DIV_ROUND_UP(su->evidence,
+                                     1U << ACT_EVIDENCE_FALL_SHIFT);
+    su->probe = 0;
+}
+
+/* @su has run up to @now. True: if it was boosted, the reason is gone. */
+bool act_event_judge(struct act_unit *su, s_time_t now)
+{
+    bool back;
+
+    if ( !su->probe || now < su->probe )
+        return false;
+
+    back = act_space(su) == su->space;
+
+    /* There for the first time, or still there. */
+    if ( !back && now < su->event_since + act_boost_slice(su) )
+    {
+        su->at_work = true;
+        su->probe = now + ACT_PROBE;
+        return false;
+    }
+
+    /* Short work may have come and gone. */
+    act_learn(su, back && (su->at_work ||
+                           act_space_switches(su) - su->space_switches >= 2));
+    if ( back )
+        su->home_space = su->space;
+    su->at_work = false;
+
+    return true;
+}
+
+/*
+ * Local variables:
+ * mode: C
+ * c-file-style: "BSD"
+ * c-basic-offset: 4
+ * indent-tabs-mode: nil
+ * End:
+ */

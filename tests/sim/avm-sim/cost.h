@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the schedulers themselves cost, in instructions. */
+#ifndef AVM_SIM_COST_H
+#define AVM_SIM_COST_H
+
+#include "host.h"
+
+/* The fixed mix of operations, with so many units in the queue of a pCPU. */
+int cost(const struct sched_def *sched, unsigned int units);
+
+/* That for all schedulers and sizes under callgrind; the figures as JSON. */
+int cost_all(const char *out);
+
+#endif /* AVM_SIM_COST_H */

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From what was measured to a value, and from value and ideal to a score. */
+#ifndef AVM_SIM_SCORE_H
+#define AVM_SIM_SCORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "scenario.h"
+
+#define OUTCOME_MORE 10
+
+/* Of one run; goes through a pipe. */
+struct outcome {
+    double value;
+    unsigned int samples;               /* that it rests on; 0: no matter   */
+    unsigned int ignored;               /* SET_* that the scheduler has not */
+    unsigned int nr_more;
+    struct { char name[24]; double value; } more[OUTCOME_MORE];
+};
+
+/* What the score's value is and in which unit. */
+const char *score_metric(const struct scenario *s);
+const char *score_unit(const struct scenario *s);
+
+/* In the process of the run, after it. */
+void score_measure(const struct scenario *s, struct outcome *o);
+
+/*
+ * The ideal comes from a run of the domain alone: on a machine of its own with
+ * a pCPU per vCPU. score_alone() makes that scenario.
+ */
+bool score_needs_alone(const struct scenario *s);
+void score_alone(const struct scenario *s, struct scenario *alone);
+
+/* @alone: the value of that run, if it is needed. */
+double score_ideal(const struct scenario *s, double alone);
+
+/* In (0,1]; *clamped: the value was better than the ideal. */
+double score_of(const struct scenario *s, double value, double ideal,
+                bool *clamped);
+
+#endif /* AVM_SIM_SCORE_H */

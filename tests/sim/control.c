@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the toolstack does to sched=activity: parameters and records, pools,
+ * pCPUs, domains.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests.h"
+
+/* A domain that is out of budget moves to another pool and back. */
+static void pool_move_parked(void)
+{
+    struct domain *d;
+    unsigned int share, i;
+    int rc;
+
+    boot(2);
+    rc = sim_cpu_rm(1, false);
+    expect(!rc, "CPU 1 leaves pool 0");
+    rc = sim_pool_create(1, ACTIVITY) ?: sim_cpu_add(1, 1);
+    expect(!rc, "pool 1 is made of it");
+    d = hog(1, 0);
+    put_cap(d, 20);
+    for ( i = 1; i <= 4; i++ )
+    {
+        sim_run(MILLISECS(15) + i);
+        expect(act_unit(d->vcpu[0]->sched_unit)->state == ACT_PARKED,
+               "it is parked");
+        rc = sim_domain_move(d, i & 1);
+        expect(!rc, "it moves");
+        put_cap(d, 20);
+    }
+    share = share_of(d, SECONDS(2));
+    expect(near(share, 2000, 60), "it goes on at 20%%, not %u / 10000", share);
+    put_cap(d, 0);
+    expect(share_of(d, SECONDS(1)) > 9900, "and uncapped it has all");
+    sim_shutdown();
+}
+
+static void pool_move_keeps_terms(void)
+{
+    struct domain *d;
+    struct xen_domctl_sched_activity op;
+    int rc;
+
+    boot(2);
+    rc = sim_cpu_rm(1, false) ?: sim_pool_create(1, ACTIVITY) ?:
+         sim_cpu_add(1, 1);
+    ASSERT(!rc);
+    d = hog(1, 1000);
+    put_cap(d, 20);
+    put_urgency(d, CRITICAL, 10000);
+    rc = sim_domain_move(d, 1);
+    ASSERT(!rc);
+    op = get(d);
+    expect(op.weight == 1000, "the weight survives the move (now %u)",
+           op.weight);
+    expect(op.cap == 20, "the cap survives the move (now %u)", op.cap);
+    expect(op.urgency == XEN_SCHED_ACTIVITY_URGENCY_CRITICAL,
+           "the lease survives the move");
+    sim_shutdown();
+}
+
+static void records_complete(void)
+{
+    static struct xen_sched_activity_record rec[400];
+    static const unsigned int pages[] = { 1, 3, 16, 17, 100 };
+    unsigned int i, p;
+    struct domain *d;
+    struct vcpu *v;
+    int nr;
+
+    boot(4);
+    for ( i = 0; i < 20; i++ )
+    {
+        d = sim_guest_create(60 - i * 3, 0, 1 + i % 5);
+        for_each_vcpu ( d, v )
+            if ( v->vcpu_id != 3 )  /* that one stays blocked */
+                sim_work(v, i % 3 ? SIM_RANDOM : SIM_HOG, MICROSECS(500),
+                         MILLISECS(3));
+    }
+    sim_run(SECONDS(1));
+
+    for ( p = 0; p < ARRAY_SIZE(pages); p++ )
+    {
+        const struct xen_sched_activity_record *r = rec;
+
+        nr = records(0, pages[p], rec, ARRAY_SIZE(rec));
+        expect(nr == 60, "all 60 vCPUs are there, not %d", nr);
+        for_each_domain ( d )
+            for_each_vcpu ( d, v )
+            {
+                uint64_t sum = r->time_ns[0] + r->time_ns[1] + r->time_ns[2] +
+                               r->time_ns[3];
+                uint64_t ran = sim_run_ns(v);
+
+                if ( r >= rec + nr )
+                    break;
+                if ( !expect(r->domid == d->domain_id &&
+                             r->vcpu_id == v->vcpu_id,
+                             "d%dv%d is next, not d%dv%d", d->domain_id,
+                             v->vcpu_id, r->domid, r->vcpu_id) )
+                    break;
+                expect(sum == SECONDS(1), "d%dv%d: times add up to its age, "
+                       "not %"PRIu64, d->domain_id, v->vcpu_id, sum);
+                expect(r->time_ns[RUNSTATE_running] == ran,
+                       "d%dv%d ran for %"PRIu64" ns, not %"PRIu64,
+                       d->domain_id, v->vcpu_id, ran,
+                       r->time_ns[RUNSTATE_running]);
+                expect(r->state == v->runstate.state &&
+                       r->pcpu == v->processor, "its state is right");
+                expect(r->blocks == v->work->blocks,
+                       "d%dv%d blocked %"PRIu64" times, not %"PRIu64,
+                       d->domain_id, v->vcpu_id, v->work->blocks, r->blocks);
+                /* Blocked from the start: woken once more than it blocked. */
+                expect(v->work->kind == SIM_HOG ||
+                       near(r->wakes, r->blocks, 1),
+                       "d%dv%d: as many wakes as blocks, not %"PRIu64
+                       " and %"PRIu64, d->domain_id, v->vcpu_id, r->wakes,
+                       r->blocks);
+                r++;
+            }
+    }
+    sim_shutdown();
+}
+
+static void records_odd_size(void)
+{
+    struct {
+        struct xen_sched_activity_record rec;
+        uint8_t more[16];
+    } big[4];
+    struct xen_sysctl_scheduler_op op = {
+        .cmd = XEN_SYSCTL_SCHEDOP_getinfo,
+        .sched_id = ACTIVITY,
+        .u.sched_activity.op = XEN_SYSCTL_SCHED_ACTIVITY_OP_RECORDS,
+    };
+    struct xen_sysctl_sched_activity_records *r =
+        &op.u.sched_activity.u.records;
+    uint8_t *small = malloc(3 * 64);
+    unsigned int i, j;
+    int rc;
+
+    boot(1);
+    for ( i = 1; i <= 3; i++ )
+        hog(i, 0);
+    sim_run(MILLISECS(100));
+
+    memset(big, 0xee, sizeof(big));
+    r->nr = 3;
+    r->size = sizeof(big[0]);
+    set_xen_guest_handle(r->buffer, (uint8_t *)big);
+    rc = sim_adjust_global(&op);
+    expect(!rc && r->nr == 3 && r->size == sizeof(big[0].rec),
+           "a newer caller is served (%d)", rc);
+    for ( i = 0; i < 3; i++ )
+    {
+        expect(big[i].rec.domid == i + 1, "record %u is there", i);
+        for ( j = 0; j < 16; j++ )
+            expect(big[i].more[j] == 0, "what Xen does not know is 0");
+    }
+    expect(big[3].more[0] == 0xee, "nothing behind the buffer changes");
+
+    ASSERT(small);
+    r->cursor = 0;
+    r->nr = 3;
+    r->size = 64;
+    set_xen_guest_handle(r->buffer, small);
+    rc = sim_adjust_global(&op);
+    expect(!rc && r->nr == 3, "an older caller is served (%d)", rc);
+    for ( i = 0; i < 3; i++ )
+        expect(*(uint16_t *)(small + 64 * i) == i + 1, "record %u is there", i);
+
+    r->cursor = 0;
+    r->nr = 3;
+    r->size = 0;
+    expect(sim_adjust_global(&op) == -EINVAL, "a size of 0 is refused");
+    r->cursor = 0;
+    r->nr = 0;
+    r->size = sizeof(big[0]);
+    rc = sim_adjust_global(&op);
+    expect(!rc && !r->nr, "no room, no records");
+    r->cursor = ~0ull;
+    r->nr = 3;
+    rc = sim_adjust_global(&op);
+    expect(!rc && !r->nr, "a cursor behind the end ends");
+    sim.guest_copy_fails = true;
+    r->cursor = 0;
+    r->nr = 3;
+    expect(sim_adjust_global(&op) == -EFAULT, "a bad buffer is -EFAULT");
+    sim.guest_copy_fails = false;
+    free(small);
+    sim_shutdown();
+}
+
+static void bad_domctl(void)
+{
+    struct domain *d;
+    struct xen_domctl_sched_activity before, after;
+    struct xen_domctl_scheduler_op op = {
+        .cmd = XEN_DOMCTL_SCHEDOP_getvcpuinfo
+    };
+
+    boot(2);
+    d = sim_guest_create(1, 0, 2);
+    before = get(d);
+    expect(before.weight == 256 && !before.cap && !before.urgency &&
+           !before.lease_ms, "defaults");
+    expect(put_weight(d, 0) == -EINVAL, "weight 0 is refused");
+    expect(put_cap(d, 201) == -EINVAL, "cap 201 of 2 vCPUs is refused");
+    expect(put(d, 1u << 3, 1, 1, 1, 1) == -EINVAL, "an unknown field, too");
+    expect(put(d, ~0u, 1, 1, 1, 100) == -EINVAL, "and many of them");
+    expect(put(d, 4, 0, 0, 4, 100) == -EINVAL, "urgency 4");
+    expect(put(d, 4, 0, 0, 3, 0) == -EINVAL, "no lease");
+    expect(put(d, 4, 0, 0, 3, 9) == -EINVAL, "a short lease");
+    expect(put(d, 4, 0, 0, 3, 600001) == -EINVAL, "a long lease");
+    expect(put(d, 4, 0, 0, 0, 1) == -EINVAL, "a lease for normal");
+    expect(put(d, 7, 300, 201, 3, 100) == -EINVAL, "one bad of three");
+    after = get(d);
+    expect(!memcmp(&before, &after, sizeof(before)), "nothing changed");
+    expect(!put(d, 0, 0, 999, 99, 99), "nothing to set is no error");
+    after = get(d);
+    expect(!memcmp(&before, &after, sizeof(before)), "and sets nothing");
+    expect(!put(d, 7, 65535, 200, 1, 600000), "the extremes are accepted");
+    after = get(d);
+    expect(after.weight == 65535 && after.cap == 200 && after.urgency == 1 &&
+           after.lease_ms == 600000, "and read back");
+    expect(sim_adjust(d, &op) == -EINVAL, "nothing is set per vCPU");
+    sim_shutdown();
+}
+
+static int params(bool set, struct xen_sysctl_sched_activity_params *p)
+{
+    struct xen_sysctl_scheduler_op op = {
+        .cmd = set ? XEN_SYSCTL_SCHEDOP_putinfo : XEN_SYSCTL_SCHEDOP_getinfo,
+        .sched_id = ACTIVITY,
+        .u.sched_activity = { .op = XEN_SYSCTL_SCHED_ACTIVITY_OP_PARAMS,
+                              .u.params = *p },
+    };
+    int rc = sim_adjust_global(&op);
+
+    *p = op.u.sched_activity.u.params;
+
+    return rc;
+}
+
+static void bad_sysctl(void)
+{
+    struct xen_sysctl_sched_activity_params p, first, bad[] = {
+        { 500001, 500, 10000, 10000 }, { 1000, 49, 10000, 10000 },
+        { 1000, 5000, 4999, 10000 }, { 1000, 500, 100001, 10000 },
+        { 1000, 500, 10000, 1000001 }, { ~0u, ~0u, ~0u, ~0u },
+    };
+    unsigned int i;
+
+    boot(1);
+    expect(!params(false, &first), "parameters can be read");
+    for ( i = 0; i < ARRAY_SIZE(bad); i++ )
+    {
+        p = bad[i];
+        expect(params(true, &p) == -EINVAL, "set %u is refused", i);
+        params(false, &p);
+        expect(!memcmp(&p, &first, sizeof(p)), "set %u changes nothing", i);
+    }
+    p = (struct xen_sysctl_sched_activity_params){ 0, 50, 50, 0 };
+    expect(!params(true, &p), "the smallest are accepted");
+    hog(1, 0);
+    hog(2, 65535);
+    sim_run(MILLISECS(100));
+    p = (struct xen_sysctl_sched_activity_params){ 500000, 100000, 100000,
+                                                   1000000 };
+    expect(!params(true, &p), "the largest are accepted");
+    sim_run(SECONDS(3));
+    sim_shutdown();
+}
+
+/* Every allocation fails once; what fails is undone, the rest goes on. */
+static void no_memory(void)
+{
+    struct domain *d, *h;
+    unsigned int i;
+    int rc;
+
+    boot(3);
+    h = hog(1, 0);
+    for ( i = 1, d = NULL; !d; i++ )
+    {
+        sim.alloc_fail_in = i;
+        d = sim_guest_create(2, 0, 3);
+        sim_settle();
+    }
+    /* Domain data, 3 units and what belongs to each; then it succeeded. */
+    expect(i == 1 + 1 + 3 * 2 + 1, "each allocation failed once, i=%u", i);
+    sim.alloc_fail_in = 0;
+    sim_domain_destroy(d);
+
+    rc = sim_cpu_rm(2, false);
+    ASSERT(!rc);
+    for ( i = 1, rc = -ENOMEM; rc; i++ )
+    {
+        sim.alloc_fail_in = i;
+        rc = sim_cpu_add(0, 2);
+        expect(!rc || rc == -ENOMEM, "no memory is -ENOMEM, not %d", rc);
+        sim_settle();
+    }
+    sim.alloc_fail_in = 0;
+    rc = sim_cpu_rm(2, false);
+    ASSERT(!rc);
+    for ( i = 1, rc = -ENOMEM; rc; i++ )
+    {
+        sim.alloc_fail_in = i;
+        rc = sim_pool_create(1, ACTIVITY);
+    }
+    sim.alloc_fail_in = 0;
+    rc = sim_cpu_add(1, 2);
+    ASSERT(!rc);
+    for ( i = 1, rc = -ENOMEM; rc; i++ )
+    {
+        sim.alloc_fail_in = i;
+        rc = sim_domain_move(h, 1);
+        sim_run(MILLISECS(1));
+    }
+    sim.alloc_fail_in = 0;
+    expect(share_of(h, SECONDS(1)) > 9990, "it runs in its new pool");
+    sim_shutdown();
+}
+
+static void cpus_come_and_go(void)
+{
+    struct domain *d[4];
+    unsigned int i, round;
+    s_time_t idle;
+    int rc;
+
+    boot(4);
+    for ( i = 0; i < 4; i++ )
+        d[i] = hog(i + 1, 0);
+    for ( round = 0; round < 20; round++ )
+    {
+        for ( i = 1; i < 4; i++ )
+        {
+            rc = sim_cpu_rm(i, round & 1);
+            expect(!rc, "CPU %u leaves", i);
+            sim_run(MILLISECS(3));
+        }
+        rc = sim_cpu_rm(0, false);
+        expect(rc == -EINVAL, "pCPU 0 stays in pool 0");
+        for ( i = 1; i < 4; i++ )
+        {
+            rc = sim_cpu_add(0, i);
+            expect(!rc, "CPU %u comes back", i);
+            sim_run(MILLISECS(3));
+        }
+    }
+    idle = sim_idle_ns(0);
+    for ( i = 0; i < 4; i++ )
+        expect(share_of(d[i], MILLISECS(100)) > 9990, "a pCPU for each");
+    expect(sim_idle_ns(0) == idle, "no pCPU idles");
+    sim_shutdown();
+}
+
+static void tasklets(void)
+{
+    struct domain *d;
+
+    boot(1);
+    d = hog(1, 0);
+    sim_run(MILLISECS(10));
+    sim_tasklet(0, true);
+    expect(share_of(d, MILLISECS(10)) == 0, "a tasklet goes first");
+    sim_tasklet(0, false);
+    expect(share_of(d, MILLISECS(10)) == 10000, "then the guest goes on");
+    sim_shutdown();
+}
+
+/* VCPUOP_down and _up; a pause while parked; destruction in every state. */
+static void vcpus_come_and_go(void)
+{
+    struct domain *d;
+    unsigned int i;
+
+    boot(1);
+    hog(9, 0);
+    for ( i = 0; i < 40; i++ )
+    {
+        d = sim_guest_create(1, 0, 2);
+        sim_work(d->vcpu[0], SIM_HOG, 0, 0);
+        sim_work(d->vcpu[1], SIM_RANDOM, MICROSECS(300), MICROSECS(700));
+        if ( i & 1 )
+            put_cap(d, 5);
+        sim_run(MILLISECS(4) + sim_below(MILLISECS(20)));
+        sim_vcpu_down(d->vcpu[i & 1]);
+        sim_run(sim_below(MILLISECS(3)));
+        domain_pause(d);
+        sim_run(MILLISECS(30));
+        sim_vcpu_up(d->vcpu[i & 1]);
+        if ( i & 4 )
+            domain_unpause(d);
+        sim_run(sim_below(MILLISECS(12)));
+        sim_domain_destroy(d);
+    }
+    sim_shutdown();
+}
+
+static void dump(void)
+{
+    struct domain *d;
+
+    boot(9);
+    sim_dump();
+    d = hog(1, 0);
+    put_cap(d, 1);
+    hog(2, 0);
+    sim_run(MILLISECS(15));
+    sim_dump();
+    sim_shutdown();
+}
+
+const struct test control_tests[] = {
+    { "pool move while parked", pool_move_parked },
+    { "pool move keeps weight, cap, lease", pool_move_keeps_terms },
+    { "records: complete and consistent", records_complete },
+    { "records: other sizes", records_odd_size },
+    { "bad domctl", bad_domctl },
+    { "bad sysctl", bad_sysctl },
+    { "no memory", no_memory },
+    { "pCPUs come and go", cpus_come_and_go },
+    { "tasklets", tasklets },
+    { "vCPUs and domains come and go", vcpus_come_and_go },
+    { "dump", dump },
+    { NULL, NULL }
+};
