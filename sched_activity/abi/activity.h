@@ -71,11 +71,12 @@ struct xen_domctl_sched_activity {
 
 struct xen_sysctl_sched_activity_params {
     uint32_t ratelimit_us;  /* a running unit is left alone for this long,
-                               unless the waker's own bursts are short.
+                               unless another wakes, or an event is urgent.
                                0 (off) .. 500000                             */
     uint32_t slice_min_us;  /* slice of a unit with short bursts.
                                50 .. slice_max_us                            */
-    uint32_t slice_max_us;  /* slice of a unit that only computes.
+    uint32_t slice_max_us;  /* mean slice of units that only compute, at most;
+                               at least half of it.
                                slice_min_us .. 100000                        */
     uint32_t debt_max_us;   /* how far an urgent or boosted unit may run ahead
                                of its share. 0 (no boosts) .. 1000000        */
