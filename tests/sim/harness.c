@@ -15,6 +15,8 @@ int tb_init_done, sim_rcu_readers;
 
 void sim_bug(const char *file, int line, const char *what)
 {
+    if ( sim.failed )
+        sim.failed(what);
     fflush(stdout);
     fprintf(stderr, "%s:%d: %s\n  at t=%" PRId64 " ns on CPU %u, seed %" PRIu64
             ", step %" PRIu64 " (%s)\n", file, line, what, sim.now_ns, sim_cpu,

@@ -45,6 +45,7 @@ struct sim {
     s_time_t now_ns;
     uint64_t step;              /* of a random test, for messages           */
     const char *doing;
+    uint64_t stalls;            /* calls of sim_stall()                     */
 
     struct sim_topology topology;
     struct sim_model model;
@@ -61,6 +62,7 @@ struct sim {
     bool verbose;               /* show printk(), switches and events       */
 
     void (*check)(void);        /* called whenever nothing is under way     */
+    void (*failed)(const char *what); /* told before the process ends       */
 
     uint64_t events, decisions, switches, wakes;
 };

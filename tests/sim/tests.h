@@ -19,6 +19,7 @@ extern const struct test path_tests[], directed_tests[], control_tests[],
 extern bool tests_verbose;
 extern uint64_t first_seed;
 extern unsigned int nr_seeds;
+extern const char *kept_steps;
 
 /* Says what was not as expected; the test goes on and fails in the end. */
 bool expect(bool ok, const char *fmt, ...)
