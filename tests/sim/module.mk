@@ -10,7 +10,7 @@ SIM_XEN_SOURCES := $(addprefix $(SIM_XEN)/,lib/rbtree.c common/notifier.c \
     $(addprefix common/sched/,core.c cpupool.c credit.c credit2.c null.c rt.c))
 SIM_ACTIVITY := $(wildcard sched_activity/*.c)
 SIM_CORE := boot domains events harness pcpu pools queue time
-SIM_TESTS := check control directed operations paths random shrink test-sched work
+SIM_TESTS := audit check control directed operations paths random shrink test-sched work
 
 SIM_INCLUDE := -Itests/sim -I$(SIM_OUT)/include -I$(SIM_OUT)/include/sched \
     -I$(SIM_OUT)/include/sched/activity
@@ -26,6 +26,8 @@ SIM_NAMES := $(SIM_CORE) \
     $(SIM_ACTIVITY:sched_activity/%.c=activity-%) \
     $(patsubst %.c,xen-%,$(notdir $(SIM_XEN_SOURCES)))
 SIM_OBJS := $(addsuffix .o,$(addprefix $(SIM_OUT)/,$(SIM_NAMES) $(SIM_TESTS)))
+# audit.c listens.
+SIM_WRAP := -Wl,--wrap=act_record_block
 # What a program has to link that is to simulate a host.
 SIM_FAST_OBJS := $(SIM_NAMES:%=$(SIM_FAST)/%.o)
 
@@ -65,7 +67,7 @@ $(eval $(call sim-rules,$(SIM_OUT),$(SIM_CFLAGS)))
 $(eval $(call sim-rules,$(SIM_FAST),$(SIM_FAST_CFLAGS)))
 
 $(SIM_OUT)/test-sched: $(SIM_OBJS)
-	$(CC) $(SIM_CFLAGS) -o $@ $^
+	$(CC) $(SIM_CFLAGS) $(SIM_WRAP) -o $@ $^
 
 SIM_BENCH := $(SIM_FAST_OBJS) $(SIM_FAST)/work.o $(SIM_FAST)/bench-core.o
 $(SIM_FAST)/bench-core: $(SIM_BENCH)

@@ -293,6 +293,9 @@ static void adjust_credit(struct domain *d)
     if ( machine.caps && sim_chance(600) )
         cap = 1 + sim_below(100 * d->max_vcpus);
     tell("d%d: weight %u cap %u", d->domain_id, weight, cap);
+    /* A first cap must not come in the middle of a switch (README.md). */
+    if ( machine.sched == XEN_SCHEDULER_CREDIT2 && cap )
+        sim_settle();
     set_credit(d, weight, cap);
 }
 
@@ -420,7 +423,7 @@ static void do_stall(void)
 
     if ( !sim_chance(50) )
         return;
-    tell("nobody gets to react for %"PRId64" ns", ns);
+    tell("nobody gets to react for %"PRId64" us", ns / 1000);
     sim_stall(ns);
 }
 
@@ -430,7 +433,7 @@ static void do_time(void)
                                       MILLISECS(1), MILLISECS(12) };
     s_time_t ns = sim_below(up_to[sim_below(ARRAY_SIZE(up_to))]);
 
-    tell("%"PRId64" ns pass", ns);
+    tell("%"PRId64" us pass", ns / 1000);
     sim_run(ns);
 }
 
@@ -469,7 +472,7 @@ void random_operation(void)
     for ( i = 0; pick >= operations[i].chance; i++ )
         pick -= operations[i].chance;
     sim.doing = operations[i].name;
-    tell("#   %5"PRIu64" at %10"PRId64" ns: ", sim.step, sim.now_ns);
+    tell("#   %5"PRIu64" at %8"PRId64" us: ", sim.step, sim.now_ns / 1000);
     operations[i].run();
     if ( sim_chance(300) )
     {

@@ -57,5 +57,10 @@ bool near(long a, long b, long tolerance);
 
 /* The invariants of sched=activity, in every pool that uses it. */
 void check_activity(void);
+void __attribute__((noreturn, format(printf, 2, 3)))
+check_violated(const struct act_unit *su, const char *fmt, ...);
+
+/* ... and what must add up over time; part of check_activity(). */
+void audit_dom(const struct act_dom *dom);
 
 #endif /* SIM_TESTS_H */
