@@ -19,7 +19,7 @@
 /* A run takes a tenth of a second; one that takes so long has no end. */
 #define RUN_MAX_S    30
 /* Shrinking is worth so much time; what is left then is shown as it is. */
-#define SHRINK_MAX_S 30
+#define SHRINK_MAX_S 60
 
 static struct random_failure *shared;   /* with the child                   */
 static bool child_is_quiet;
@@ -41,7 +41,8 @@ void __asan_on_error(void)
 }
 #endif
 
-static void child(const struct random_script *script, bool quiet)
+static void __attribute__((noreturn))
+child(const struct random_script *script, bool quiet, bool told)
 {
     int null;
 
@@ -50,11 +51,11 @@ static void child(const struct random_script *script, bool quiet)
     if ( quiet )
     {
         null = open("/dev/null", O_WRONLY);
-        if ( null < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0 )
+        if ( null < 0 || dup2(null, 2) < 0 || (!told && dup2(null, 1) < 0) )
             _exit(2);
     }
     alarm(RUN_MAX_S);
-    random_play(script, false);
+    random_play(script, told);
     exit(0);
 }
 
@@ -75,7 +76,7 @@ bool random_fails(const struct random_script *script, bool quiet,
     fflush(stdout);
     pid = fork();
     if ( !pid )
-        child(script, quiet);
+        child(script, quiet, false);
     if ( pid < 0 || waitpid(pid, &status, 0) < 0 )
     {
         perror("fork");
@@ -120,6 +121,7 @@ unsigned int random_shrink(const struct random_script *script,
     bool removed;
 
     SIM_CHECK(fewer);
+    alarm(0);       /* that of the test */
     for ( nr = 0; nr < script->nr; nr++ )
     {
         /* What comes after the failure cannot have caused it. */
@@ -175,14 +177,8 @@ void random_print(const struct random_script *script)
 
     pid = fork();
     if ( !pid )
-    {
-        child_is_quiet = true;
-        sim.failed = failed;
-        alarm(RUN_MAX_S);
-        random_play(script, true);
-        _exit(0);
-    }
+        child(script, true, true);
     if ( pid > 0 )
         waitpid(pid, NULL, 0);
-    printf("#     %s\n", shared->what);
+    printf("\n#   %s\n", shared->what);
 }

@@ -5,25 +5,17 @@
 
 #include "sim.h"
 
-#define SIM_AUDIT_PAIRS 4
-
 /* What audit.c has to remember of a vCPU; of a domain, with its first one. */
 struct sim_audit {
     const void *unit;           /* the data of the scheduler, to see it change */
     s_time_t blocked_ns;        /* charged in all bursts that are over      */
     s_time_t uncharged_ns;      /* ran before that count began              */
-    const void *rq;             /* where it computed at the last look, ...  */
-    uint64_t wakes, yields;     /* ... and has not stopped ever since       */
 
     const void *dom;
     s_time_t period;            /* of the cap; when it began                */
     s_time_t period_ran_ns;     /* run time of the domain then              */
     unsigned int cap_max;       /* the highest in this period               */
     uint64_t stalls;
-    struct {
-        bool on;
-        s_time_t bound;         /* what the two may differ by               */
-    } pair[SIM_AUDIT_PAIRS][SIM_AUDIT_PAIRS];
 };
 
 /* What the guest does on one vCPU, and what it got. */
