@@ -8,7 +8,7 @@
 /* A cap may be overrun by so much in a period: what late timers amount to. */
 #define CAP_OVERRUN_MAX MILLISECS(1)
 
-/* The linker puts this before the scheduler's own: a burst ends. */
+/* The linker puts this before the scheduler's own: a burst ends ... */
 void __real_act_record_block(struct act_unit *su);
 void __wrap_act_record_block(struct act_unit *su);
 void __wrap_act_record_block(struct act_unit *su)
@@ -18,6 +18,23 @@ void __wrap_act_record_block(struct act_unit *su)
     if ( w )
         w->audit.blocked_ns += su->burst;
     __real_act_record_block(su);
+}
+
+/* ... and this: a domain comes to a scheduler, where its units begin anew. */
+void __real_act_cap_init(struct act_dom *dom);
+void __wrap_act_cap_init(struct act_dom *dom);
+void __wrap_act_cap_init(struct act_dom *dom)
+{
+    const struct vcpu *v;
+
+    for_each_vcpu ( dom->dom, v )
+    {
+        struct sim_work *w = v->work;
+
+        if ( w )
+            w->audit.is_new = true;
+    }
+    __real_act_cap_init(dom);
 }
 
 static bool runs(const struct act_unit *su)
@@ -37,9 +54,10 @@ static void audit_charged(const struct act_unit *su, struct sim_audit *a)
     s_time_t ran_ns = sim_run_ns(su->unit->vcpu_list) - due_ns(su);
     s_time_t charged_ns = a->blocked_ns + su->burst;
 
-    if ( a->unit != su )
+    if ( a->unit != su || a->is_new )
         a->uncharged_ns = ran_ns - charged_ns;
     a->unit = su;
+    a->is_new = false;
     if ( ran_ns - a->uncharged_ns != charged_ns )
         check_violated(su, "ran for %"PRId64" ns, but was charged %"PRId64,
                        ran_ns - a->uncharged_ns, charged_ns);

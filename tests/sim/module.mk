@@ -31,7 +31,7 @@ SIM_NAMES := $(SIM_CORE) \
     $(patsubst %.c,xen-%,$(notdir $(SIM_XEN_SOURCES)))
 SIM_OBJS := $(addsuffix .o,$(addprefix $(SIM_OUT)/,$(SIM_NAMES) $(SIM_TESTS)))
 # audit.c listens.
-SIM_WRAP := -Wl,--wrap=act_record_block
+SIM_WRAP := -Wl,--wrap=act_record_block -Wl,--wrap=act_cap_init
 # What a program has to link that is to simulate a host.
 SIM_FAST_OBJS := $(SIM_NAMES:%=$(SIM_FAST)/%.o)
 

@@ -8,6 +8,7 @@
 /* What audit.c has to remember of a vCPU; of a domain, with its first one. */
 struct sim_audit {
     const void *unit;           /* the data of the scheduler, to see it change */
+    bool is_new;                /* that may be of another scheduler now     */
     s_time_t blocked_ns;        /* charged in all bursts that are over      */
     s_time_t uncharged_ns;      /* ran before that count began              */
 
