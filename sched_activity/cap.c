@@ -8,12 +8,45 @@
  * so nothing can be left behind when the unit leaves this scheduler.
  */
 #include <xen/lib.h>
+#include <xen/softirq.h>
 
 #include "private.h"
 
 static s_time_t act_cap_total(const struct act_dom *dom)
 {
     return ACT_CAP_PERIOD * read_atomic(&dom->cap) / 100;
+}
+
+/*
+ * A period of @dom ends. What its running units have left of it is not for the
+ * next one: they are charged up to now, and have to ask for budget again.
+ */
+static void act_cap_recall(struct act_dom *dom)
+{
+    struct act_private *prv = dom->prv;
+    struct act_runqueue *rq;
+    unsigned long flags;
+    unsigned int cpu;
+
+    read_lock_irqsave(&prv->lock, flags);
+
+    list_for_each_entry ( rq, &prv->queues, elem )
+    {
+        spin_lock(&rq->lock);
+        for_each_cpu ( cpu, &rq->cpus )
+        {
+            struct act_unit *su = act_running(cpu);
+
+            if ( !su || su->dom != dom )
+                continue;
+            act_charge(su, NOW());
+            act_cap_return(su);
+            cpu_raise_softirq(cpu, SCHEDULE_SOFTIRQ);
+        }
+        spin_unlock(&rq->lock);
+    }
+
+    read_unlock_irqrestore(&prv->lock, flags);
 }
 
 /* Let every parked unit of @dom compete for a pCPU again. */
@@ -60,6 +93,10 @@ static void cf_check act_cap_timer(void *data)
     unsigned long flags;
     s_time_t now, periods, total;
     bool unpark;
+
+    if ( act_cap_total(dom) &&
+         NOW() >= read_atomic(&dom->replenished) + ACT_CAP_PERIOD )
+        act_cap_recall(dom);
 
     spin_lock_irqsave(&dom->budget_lock, flags);
 
