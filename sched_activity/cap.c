@@ -18,32 +18,30 @@ static s_time_t act_cap_total(const struct act_dom *dom)
 }
 
 /*
- * A period of @dom ends. What its running units have left of it is not for the
- * next one: they are charged up to now, and have to ask for budget again.
+ * A period of @dom ends. What its units have left of it, be they running or only
+ * chosen to, is not for the next one: they have to ask for budget again.
  */
 static void act_cap_recall(struct act_dom *dom)
 {
     struct act_private *prv = dom->prv;
-    struct act_runqueue *rq;
+    struct act_unit *su;
     unsigned long flags;
-    unsigned int cpu;
 
     read_lock_irqsave(&prv->lock, flags);
 
-    list_for_each_entry ( rq, &prv->queues, elem )
+    list_for_each_entry ( su, &dom->units, elem )
     {
-        spin_lock(&rq->lock);
-        for_each_cpu ( cpu, &rq->cpus )
-        {
-            struct act_unit *su = act_running(cpu);
+        spinlock_t *lock = unit_schedule_lock(su->unit);
+        unsigned int cpu = sched_unit_master(su->unit);
 
-            if ( !su || su->dom != dom )
-                continue;
+        if ( curr_on_cpu(cpu) == su->unit )
+        {
             act_charge(su, NOW());
-            act_cap_return(su);
             cpu_raise_softirq(cpu, SCHEDULE_SOFTIRQ);
         }
-        spin_unlock(&rq->lock);
+        act_cap_return(su);
+
+        unit_schedule_unlock(lock, su->unit);
     }
 
     read_unlock_irqrestore(&prv->lock, flags);
