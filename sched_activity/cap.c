@@ -8,12 +8,43 @@
  * so nothing can be left behind when the unit leaves this scheduler.
  */
 #include <xen/lib.h>
+#include <xen/softirq.h>
 
 #include "private.h"
 
 static s_time_t act_cap_total(const struct act_dom *dom)
 {
     return ACT_CAP_PERIOD * read_atomic(&dom->cap) / 100;
+}
+
+/*
+ * A period of @dom ends. What its units have left of it, be they running or only
+ * chosen to, is not for the next one: they have to ask for budget again.
+ */
+static void act_cap_recall(struct act_dom *dom)
+{
+    struct act_private *prv = dom->prv;
+    struct act_unit *su;
+    unsigned long flags;
+
+    read_lock_irqsave(&prv->lock, flags);
+
+    list_for_each_entry ( su, &dom->units, elem )
+    {
+        spinlock_t *lock = unit_schedule_lock(su->unit);
+        unsigned int cpu = sched_unit_master(su->unit);
+
+        if ( curr_on_cpu(cpu) == su->unit )
+        {
+            act_charge(su, NOW());
+            cpu_raise_softirq(cpu, SCHEDULE_SOFTIRQ);
+        }
+        act_cap_return(su);
+
+        unit_schedule_unlock(lock, su->unit);
+    }
+
+    read_unlock_irqrestore(&prv->lock, flags);
 }
 
 /* Let every parked unit of @dom compete for a pCPU again. */
@@ -60,6 +91,10 @@ static void cf_check act_cap_timer(void *data)
     unsigned long flags;
     s_time_t now, periods, total;
     bool unpark;
+
+    if ( act_cap_total(dom) &&
+         NOW() >= read_atomic(&dom->replenished) + ACT_CAP_PERIOD )
+        act_cap_recall(dom);
 
     spin_lock_irqsave(&dom->budget_lock, flags);
 

@@ -26,6 +26,7 @@ void __lsan_enable(void) __attribute__((weak));
 
 static NOTIFIER_HEAD(cpu_chain);
 static unsigned int boot_timers;
+static struct sim_memory boot_memory;
 
 /* ---- command line ------------------------------------------------------- */
 
@@ -267,7 +268,7 @@ void sim_boot(uint64_t seed, unsigned int nr_cpus, unsigned int sched_id)
     sim_pool[0] = cpupool0;
     sim_fibers(cpupool_get_granularity(cpupool0) > 1);
     sim_settle();
-    sim_memory_remember();
+    sim_memory_remember(&boot_memory);
     boot_timers = sim_timers_active;
 }
 
@@ -312,7 +313,7 @@ void sim_shutdown(void)
     for_each_online_cpu ( cpu )
         cpu_raise_softirq(cpu, SCHEDULE_SOFTIRQ);
     sim_settle();
-    sim_memory_compare();
+    sim_memory_compare(&boot_memory);
     if ( sim_timers_active > boot_timers )
     {
         fprintf(stderr, "%u active timers after boot, %u now\n", boot_timers,

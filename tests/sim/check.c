@@ -52,8 +52,7 @@ static void describe(void)
     }
 }
 
-static void __attribute__((noreturn, format(printf, 2, 3)))
-violated(const struct act_unit *su, const char *fmt, ...)
+void check_violated(const struct act_unit *su, const char *fmt, ...)
 {
     static char text[400];
     va_list args;
@@ -70,6 +69,8 @@ violated(const struct act_unit *su, const char *fmt, ...)
     describe();
     sim_bug(__FILE__, __LINE__, text);
 }
+
+#define violated check_violated
 
 static bool has_tasklet(unsigned int cpu)
 {
@@ -260,6 +261,7 @@ void check_activity(void)
             if ( dom->cap && dom->budget > ACT_CAP_PERIOD * dom->cap / 100 )
                 violated(NULL, "d%d: more budget than its cap allows",
                          dom->dom->domain_id);
+            audit_dom(dom);
             units += nr;
             doms++;
         }

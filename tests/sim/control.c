@@ -247,7 +247,7 @@ static int params(bool set, struct xen_sysctl_sched_activity_params *p)
 
 static void bad_sysctl(void)
 {
-    struct xen_sysctl_sched_activity_params p, first, bad[] = {
+    struct xen_sysctl_sched_activity_params p, first = { 0 }, bad[] = {
         { 500001, 500, 10000, 10000 }, { 1000, 49, 10000, 10000 },
         { 1000, 5000, 4999, 10000 }, { 1000, 500, 100001, 10000 },
         { 1000, 500, 10000, 1000001 }, { ~0u, ~0u, ~0u, ~0u },
@@ -276,56 +276,6 @@ static void bad_sysctl(void)
 }
 
 /* Every allocation fails once; what fails is undone, the rest goes on. */
-static void no_memory(void)
-{
-    struct domain *d, *h;
-    unsigned int i;
-    int rc;
-
-    boot(3);
-    h = hog(1, 0);
-    for ( i = 1, d = NULL; !d; i++ )
-    {
-        sim.alloc_fail_in = i;
-        d = sim_guest_create(2, 0, 3);
-        sim_settle();
-    }
-    /* Domain data, 3 units and what belongs to each; then it succeeded. */
-    expect(i == 1 + 1 + 3 * 2 + 1, "each allocation failed once, i=%u", i);
-    sim.alloc_fail_in = 0;
-    sim_domain_destroy(d);
-
-    rc = sim_cpu_rm(2, false);
-    ASSERT(!rc);
-    for ( i = 1, rc = -ENOMEM; rc; i++ )
-    {
-        sim.alloc_fail_in = i;
-        rc = sim_cpu_add(0, 2);
-        expect(!rc || rc == -ENOMEM, "no memory is -ENOMEM, not %d", rc);
-        sim_settle();
-    }
-    sim.alloc_fail_in = 0;
-    rc = sim_cpu_rm(2, false);
-    ASSERT(!rc);
-    for ( i = 1, rc = -ENOMEM; rc; i++ )
-    {
-        sim.alloc_fail_in = i;
-        rc = sim_pool_create(1, ACTIVITY);
-    }
-    sim.alloc_fail_in = 0;
-    rc = sim_cpu_add(1, 2);
-    ASSERT(!rc);
-    for ( i = 1, rc = -ENOMEM; rc; i++ )
-    {
-        sim.alloc_fail_in = i;
-        rc = sim_domain_move(h, 1);
-        sim_run(MILLISECS(1));
-    }
-    sim.alloc_fail_in = 0;
-    expect(share_of(h, SECONDS(1)) > 9990, "it runs in its new pool");
-    sim_shutdown();
-}
-
 static void cpus_come_and_go(void)
 {
     struct domain *d[4];
@@ -424,7 +374,6 @@ const struct test control_tests[] = {
     { "records: other sizes", records_odd_size },
     { "bad domctl", bad_domctl },
     { "bad sysctl", bad_sysctl },
-    { "no memory", no_memory },
     { "pCPUs come and go", cpus_come_and_go },
     { "tasklets", tasklets },
     { "vCPUs and domains come and go", vcpus_come_and_go },

@@ -15,6 +15,8 @@ int tb_init_done, sim_rcu_readers;
 
 void sim_bug(const char *file, int line, const char *what)
 {
+    if ( sim.failed )
+        sim.failed(what);
     fflush(stdout);
     fprintf(stderr, "%s:%d: %s\n  at t=%" PRId64 " ns on CPU %u, seed %" PRIu64
             ", step %" PRIu64 " (%s)\n", file, line, what, sim.now_ns, sim_cpu,
@@ -371,7 +373,7 @@ struct piece {
 };
 
 /* How many there are of each place in the source. */
-static struct { const char *where; long live, at_boot; } sites[256];
+static struct { const char *where; long live; } sites[SIM_MEMORY_SITES];
 
 static void count_site(const char *where, int change)
 {
@@ -384,28 +386,28 @@ static void count_site(const char *where, int change)
     sites[i].live += change;
 }
 
-void sim_memory_remember(void)
+void sim_memory_remember(struct sim_memory *memory)
 {
     unsigned int i;
 
-    for ( i = 0; sites[i].where; i++ )
-        sites[i].at_boot = sites[i].live;
+    for ( i = 0; i < ARRAY_SIZE(sites); i++ )
+        memory->live[i] = sites[i].live;
 }
 
-void sim_memory_compare(void)
+void sim_memory_compare(const struct sim_memory *memory)
 {
     bool differs = false;
     unsigned int i;
 
     for ( i = 0; sites[i].where; i++ )
-        if ( sites[i].live != sites[i].at_boot )
+        if ( sites[i].live != memory->live[i] )
         {
-            fprintf(stderr, "%s: %ld pieces after boot, %ld now\n",
-                    sites[i].where, sites[i].at_boot, sites[i].live);
+            fprintf(stderr, "%s: %ld pieces before, %ld now\n",
+                    sites[i].where, memory->live[i], sites[i].live);
             differs = true;
         }
     if ( differs )
-        sim_bug(__FILE__, __LINE__, "memory was never freed");
+        sim_bug(__FILE__, __LINE__, "memory was never freed, or too much was");
 }
 
 void *sim_alloc(size_t size, bool zero, const char *where)
@@ -455,11 +457,11 @@ void sim_free(void *p, const char *where)
     free(p);
 }
 
-void sim_memory_remember(void)
+void sim_memory_remember(struct sim_memory *memory)
 {
 }
 
-void sim_memory_compare(void)
+void sim_memory_compare(const struct sim_memory *memory)
 {
 }
 

@@ -103,6 +103,8 @@ int sim_cpu_rm(unsigned int cpu, bool unplug)
         /* Xen takes another reference at each try, and drops one at the end. */
         cpupool_put(pool);
     }
+    if ( rc == -ENOMEM )
+        cpupool_put(pool);
     if ( !rc )
     {
         sim_force(cpu);

@@ -45,6 +45,7 @@ struct sim {
     s_time_t now_ns;
     uint64_t step;              /* of a random test, for messages           */
     const char *doing;
+    uint64_t stalls;            /* calls of sim_stall()                     */
 
     struct sim_topology topology;
     struct sim_model model;
@@ -61,6 +62,7 @@ struct sim {
     bool verbose;               /* show printk(), switches and events       */
 
     void (*check)(void);        /* called whenever nothing is under way     */
+    void (*failed)(const char *what); /* told before the process ends       */
 
     uint64_t events, decisions, switches, wakes;
 };
@@ -164,8 +166,11 @@ void sim_context_restore(const struct sim_context *context);
 void sim_enter(unsigned int cpu);           /* a CPU starts doing something */
 void sim_lock_rules(bool on);
 
-void sim_memory_remember(void);
-void sim_memory_compare(void);              /* the same as then?            */
+/* How many pieces of memory each place in the source has asked for. */
+#define SIM_MEMORY_SITES 256
+struct sim_memory { long live[SIM_MEMORY_SITES]; };
+void sim_memory_remember(struct sim_memory *memory);
+void sim_memory_compare(const struct sim_memory *memory); /* same as then?  */
 bool sim_rcu_pending(void);
 void sim_rcu_run(void);
 void sim_fibers(bool on);                   /* pCPUs may wait for each other */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test-sched [-v] [-s SEED] [-n SEEDS] [NAME]: runs the tests whose names
- * contain NAME. Each runs in a process of its own, on a machine of its own.
- * -s and -n choose the seeds of the random tests, -v shows more.
+ * test-sched [-v] [-s SEED] [-n SEEDS] [-k STEP,...] [NAME]: runs the tests whose
+ * names contain NAME. Each runs in a process of its own, on a machine of its
+ * own. -s and -n choose the seeds of the random tests, -v shows more. -k repeats
+ * these steps only of seed SEED, and shows them; NAME is the whole name then.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,9 +12,12 @@
 
 #include "tests.h"
 
+#define SEEDS 15
+
 bool tests_verbose;
 uint64_t first_seed = 1;
-unsigned int nr_seeds = 15;
+unsigned int nr_seeds = SEEDS;
+const char *kept_steps;
 
 static bool failed;
 
@@ -167,7 +171,9 @@ static int run(const struct test *t)
     }
     if ( !pid )
     {
-        alarm(120);
+        /* Who asks for more than usual has the time. */
+        if ( nr_seeds <= SEEDS )
+            alarm(120);
         t->run();
         exit(failed);
     }
@@ -181,13 +187,13 @@ static int run(const struct test *t)
 int main(int argc, char *argv[])
 {
     const struct test *lists[] = { path_tests, directed_tests, control_tests,
-                                  random_tests };
+                                  failing_tests, calm_tests, random_tests };
     const struct test *t;
     const char *name = "";
-    int opt, failures = 0;
+    int opt, failures = 0, runs = 0;
     unsigned int i;
 
-    while ( (opt = getopt(argc, argv, "vs:n:")) != -1 )
+    while ( (opt = getopt(argc, argv, "vs:n:k:")) != -1 )
         switch ( opt )
         {
         case 'v':
@@ -199,9 +205,12 @@ int main(int argc, char *argv[])
         case 'n':
             nr_seeds = strtoul(optarg, NULL, 0);
             break;
+        case 'k':
+            kept_steps = optarg;
+            break;
         default:
-            fprintf(stderr, "usage: %s [-v] [-s SEED] [-n SEEDS] [NAME]\n",
-                    argv[0]);
+            fprintf(stderr, "usage: %s [-v] [-s SEED] [-n SEEDS] "
+                    "[-k STEP,...] [NAME]\n", argv[0]);
             return 2;
         }
     if ( optind < argc )
@@ -209,8 +218,14 @@ int main(int argc, char *argv[])
 
     for ( i = 0; i < ARRAY_SIZE(lists); i++ )
         for ( t = lists[i]; t->name; t++ )
-            if ( strstr(t->name, name) )
+            if ( kept_steps ? !strcmp(t->name, name)
+                            : strstr(t->name, name) != NULL )
+            {
                 failures += run(t);
+                runs++;
+            }
+    if ( !runs )
+        fprintf(stderr, "%s: no test is called \"%s\"\n", argv[0], name);
 
-    return failures != 0;
+    return failures || !runs;
 }

@@ -13,12 +13,13 @@ struct test {
     void (*run)(void);
 };
 extern const struct test path_tests[], directed_tests[], control_tests[],
-    random_tests[];
+    failing_tests[], calm_tests[], random_tests[];
 
 /* From the command line. */
 extern bool tests_verbose;
 extern uint64_t first_seed;
 extern unsigned int nr_seeds;
+extern const char *kept_steps;
 
 /* Says what was not as expected; the test goes on and fails in the end. */
 bool expect(bool ok, const char *fmt, ...)
@@ -56,5 +57,10 @@ bool near(long a, long b, long tolerance);
 
 /* The invariants of sched=activity, in every pool that uses it. */
 void check_activity(void);
+void __attribute__((noreturn, format(printf, 2, 3)))
+check_violated(const struct act_unit *su, const char *fmt, ...);
+
+/* ... and what must add up over time; part of check_activity(). */
+void audit_dom(const struct act_dom *dom);
 
 #endif /* SIM_TESTS_H */

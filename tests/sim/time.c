@@ -136,4 +136,5 @@ void sim_run(s_time_t for_ns)
 void sim_stall(s_time_t for_ns)
 {
     sim.now_ns += for_ns;
+    sim.stalls++;
 }

@@ -5,6 +5,20 @@
 
 #include "sim.h"
 
+/* What audit.c has to remember of a vCPU; of a domain, with its first one. */
+struct sim_audit {
+    const void *unit;           /* the data of the scheduler, to see it change */
+    bool is_new;                /* that may be of another scheduler now     */
+    s_time_t blocked_ns;        /* charged in all bursts that are over      */
+    s_time_t uncharged_ns;      /* ran before that count began              */
+
+    const void *dom;
+    s_time_t period;            /* of the cap; when it began                */
+    s_time_t period_ran_ns;     /* run time of the domain then              */
+    unsigned int cap_max;       /* the highest in this period               */
+    uint64_t stalls;
+};
+
 /* What the guest does on one vCPU, and what it got. */
 struct sim_work {
     struct vcpu *vcpu;
@@ -26,6 +40,8 @@ struct sim_work {
     uint64_t waits;
     uint64_t bursts;        /* bursts completed                             */
     uint64_t blocks;
+
+    struct sim_audit audit;
 };
 
 /* As sim_domain_create(), with such guests: they do not have any work yet. */
