@@ -29,7 +29,7 @@ $(DOM0)/overlay.cpio: build/guest/initrd.img $(XEN)/.tools \
 # A scenario's own options stand in its "# xen-run:" line.
 # toolstack is not among them yet: guests with several vCPUs do not live through
 # all of it. Run it with tests/qemu/xen-run.
-SCENARIOS := $(filter-out demo% toolstack,$(patsubst $(QEMU_DIR)/scenarios/%.sh,%,\
+SCENARIOS := $(filter-out demo% bench% toolstack,$(patsubst $(QEMU_DIR)/scenarios/%.sh,%,\
     $(wildcard $(QEMU_DIR)/scenarios/*.sh)))
 QEMU_TESTS += $(SCENARIOS)
 $(foreach name,$(SCENARIOS),$(eval QEMU_TEST_$(name) = \
