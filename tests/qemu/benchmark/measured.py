@@ -56,7 +56,7 @@ class Run:
         return found and float(found.group(1))
 
     def shares(self, phase):
-        """[{guest: part of the pCPU}] for each second, and for all of it."""
+        """[{guest: part of the pCPU}] for each sample, and for all of them."""
         lines = [json.loads(line) for line
                  in self._read(f"samples-{phase}.jsonl").splitlines()]
         if len(lines) < 2:

@@ -85,9 +85,9 @@ hog_for() {
     sleep $LEAD_S
 }
 
-# sample PHASE SECONDS: what each domain uses, while the phase goes on.
+# sample PHASE SECONDS INTERVAL_S: what each domain uses, while the phase goes on.
 sample() {
-    sampler "$2" 1000 "${DOMID[@]}" > "$OUT/samples-$1.jsonl" &
+    sampler "$2" $(($3 * 1000)) "${DOMID[@]}" > "$OUT/samples-$1.jsonl" &
     SAMPLER=$!
 }
 
@@ -112,7 +112,9 @@ latency() {
     [ -z "$hogs" ] || hog_for "$seconds" $hogs
     [ -z "$mixed" ] || guest_run mixed "$MIXED seconds=$seconds"
     guest_run probe "$PROBE seconds=$seconds"
-    sample "$phase" $((seconds - 1))
+    # Once at the beginning and once at the end: the probe would see dom0 at work,
+    # and 1% of its wake-ups are one a second.
+    sample "$phase" $((seconds - 1)) $((seconds - 1))
     # shellcheck disable=SC2086
     phase_end "$phase" probe $mixed
 }
@@ -139,7 +141,7 @@ burn() {
     local phase=$1 seconds=$2
     shift 2
     hog_for "$seconds" "$@"
-    sample "$phase" "$seconds"
+    sample "$phase" "$seconds" 1
     phase_end "$phase"
 }
 
