@@ -125,7 +125,7 @@ def number(value):
     if value == 0:
         return "0"
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:.{min(digits, 4)}f}"
+    return f"{value:.{min(digits, 6)}f}"
 
 
 def line(cells):
@@ -262,6 +262,9 @@ credit2-tuned: `sched_ratelimit_us=100`. credit-tuned: that and
 `sched_credit_tslice_ms=1`. rtds: what it gives every guest (4 ms of 10 ms, extratime).
 role: dom0 said that mixed is interactive (`xl sched-activity -b interactive`); the other
 schedulers have nothing like it, so their figures are those without.
+
+The ideal of a throughput is what the probe does without hogs, in the same boot; for that it
+takes more than its share, so fair shares do not allow all of it.
 
 In the tables of scores: value (score); bold: best of the line; a score is ideal/value, or
 value/ideal where more is better.
