@@ -60,7 +60,7 @@ STEPS_SIM := \
 KEPT := build/.deps build/xen build/dom0 \
     $(addprefix $(XEN)/,apt download pristine version)
 
-.PHONY: help deps build demo test bench-sim clean distclean programs unit-tests
+.PHONY: help deps build demo test bench-sim bench-xen clean distclean programs unit-tests
 
 help:
 	@echo 'make demo       six guests on real Xen in QEMU: under credit2, then'
@@ -68,6 +68,8 @@ help:
 	@echo 'make test       build everything and run every test'
 	@echo 'make bench-sim  every scheduler in every scenario of the simulator, scored;'
 	@echo '                table and pictures in docs/results, JSON in build/bench'
+	@echo 'make bench-xen  each scheduler on real Xen in QEMU, same guests; table in'
+	@echo '                docs/results, JSON in build/bench (GUESTS=pvh: PVH guests)'
 	@echo 'make build      Xen, xl, libavm, avmd, avm and the images for QEMU'
 	@echo 'make deps       install the Debian packages of packages.txt'
 	@echo 'make clean      remove what was built; downloads stay'
@@ -103,6 +105,13 @@ bench-sim:
 	@$(SCRIPTS)/preflight
 	@$(SCRIPTS)/steps $(JOBS) $(STEPS_SIM)
 	@tests/sim/avm-sim/bench-sim
+
+GUESTS ?= pv
+bench-xen:
+	@$(SCRIPTS)/preflight
+	@$(SCRIPTS)/steps $(JOBS) $(STEPS_BUILD)
+	@tests/qemu/bench --type $(GUESTS) --markdown docs/results/xen.md
+	@tests/qemu/benchmark/validate.py build/bench docs/results/validation.md
 
 clean:
 	$(SUDO) rm -rf --one-file-system $(filter-out $(KEPT),$(wildcard build/* build/.[a-z]* \

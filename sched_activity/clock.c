@@ -48,7 +48,7 @@
 #define ACT_LOOK_UNITS 16
 
 /* Offsets are kept so small that their sums do not overflow: about 18 minutes. */
-#define ACT_OFFSET_MAX (1L << 40)
+#define ACT_OFFSET_MAX ((s_time_t)1 << 40)
 
 static s_time_t act_virtual(const struct act_unit *su, s_time_t ns)
 {
@@ -188,7 +188,7 @@ static bool act_competitors(const struct act_unit *su, s_time_t now,
 {
     const struct act_runqueue *rq = su->rq;
     struct act_mean mean = { .weight = 0 };
-    const struct rb_node *node = rb_first(&rq->tree[ACT_FAIR]);
+    struct rb_node *node = rb_first(&rq->tree[ACT_FAIR]);
     unsigned int i, cpu;
 
     for_each_cpu ( cpu, &rq->cpus )

@@ -27,7 +27,7 @@ $(DOM0)/overlay.cpio: build/guest/initrd.img $(XEN)/.tools \
 	    $(DOM0_PROGRAMS)
 
 # A scenario's own options stand in its "# xen-run:" line.
-SCENARIOS := $(filter-out demo% toolstack,$(patsubst $(QEMU_DIR)/scenarios/%.sh,%,\
+SCENARIOS := $(filter-out demo% bench% toolstack,$(patsubst $(QEMU_DIR)/scenarios/%.sh,%,\
     $(wildcard $(QEMU_DIR)/scenarios/*.sh)))
 QEMU_TESTS += $(SCENARIOS)
 $(foreach name,$(SCENARIOS),$(eval QEMU_TEST_$(name) = \

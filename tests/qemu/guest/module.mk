@@ -10,7 +10,7 @@ WORKLOAD_SRCS := $(addprefix $(GUEST_DIR)/,workload.c wl-stats.c wl-cpu.c \
 
 build/guest/workload: $(WORKLOAD_SRCS) $(GUEST_DIR)/workload.h
 	@mkdir -p $(@D)
-	$(CC) $(GUEST_CFLAGS) -static -o $@ $(WORKLOAD_SRCS)
+	$(CC) $(GUEST_CFLAGS) -static -o $@ $(WORKLOAD_SRCS) -lm
 
 build/guest/sampler: $(GUEST_DIR)/sampler.c
 	@mkdir -p $(@D)

@@ -16,21 +16,11 @@
 #define ALIGN_BYTES 4096
 #define SAMPLES_MAX 200000
 
-/* xorshift64: the same places in the same order in every run. */
-static uint64_t next_random(uint64_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-
-    return *state;
-}
-
 static int disk(const struct options *o, bool writing)
 {
     uint64_t start = now_ns(), end = start + o->seconds * NS_PER_S;
     uint64_t gap = o->rate ? NS_PER_S / o->rate : 0, due = start, t0, t;
-    uint64_t random = 88172645463325252ULL, places;
+    uint64_t random = RANDOM_SEED, places;
     struct series s = { 0 };
     struct dist lat = { 0 };
     void *buf = NULL;

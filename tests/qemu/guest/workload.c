@@ -75,6 +75,15 @@ void spin_us(uint64_t us)
 #endif
 }
 
+uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+
+    return *state;
+}
+
 /* Nothing inside the guest is to stand between the timer and the task. */
 void set_realtime(void)
 {
@@ -91,7 +100,7 @@ static int usage(void)
     fprintf(stderr,
             "usage: workload MODE [seconds=N] [idle_s=N] [period_us=N]\n"
             "       [work_us=N] [rate=N] [bytes=N] [port=N] [host=A.B.C.D]\n"
-            "       [dev=PATH] [pause=0|1] [then=poweroff]\n");
+            "       [dev=PATH] [pause=0|1] [random=0|1] [then=poweroff]\n");
     for (i = 0; i < ARRAY_SIZE(modes); i++)
         fprintf(stderr, "  %-10s %s\n", modes[i].name, modes[i].help);
 
@@ -113,6 +122,7 @@ static int parse(struct options *o, int argc, char **argv)
         { "bytes",     &o->bytes,     1, 1 << 20 },
         { "port",      &o->port,      1, 65535 },
         { "pause",     &o->pause,     0, 1 },
+        { "random",    &o->random,    0, 1 },
     };
     int i;
 

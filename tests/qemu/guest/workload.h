@@ -41,6 +41,7 @@ struct options {
     unsigned int bytes;         /* per operation                            */
     unsigned int port;
     unsigned int pause;         /* hog, phases: 1: spin as a polite program */
+    unsigned int random;        /* periodic, mixed: 1: at random times      */
     const char *host;
     const char *dev;
     bool poweroff;              /* at the end; otherwise: idle              */
@@ -50,6 +51,9 @@ uint64_t now_ns(void);
 void sleep_until_ns(uint64_t t_ns);
 void spin_us(uint64_t us);
 void set_realtime(void);
+/* xorshift64: the same numbers in the same order in every run. */
+#define RANDOM_SEED 88172645463325252ULL
+uint64_t next_random(uint64_t *state);
 
 /* A distribution that keeps every value, so that its percentiles are exact. */
 struct dist {

@@ -24,7 +24,15 @@ s_time_t series_quantile(struct series *s, unsigned int permille);
 struct job {
     s_time_t at_ns;             /* when its cause happened                   */
     s_time_t service_ns;
-    bool found_idle;            /* its task had nothing else to do           */
+    bool found_idle;            /* nothing else was under way or waiting       */
+    /*
+     * When it starts tells something about the scheduler: it did not come while
+     * its task was at work. If others were waiting, then what is later than the
+     * work for those is the scheduler's doing, too; to leave such jobs out
+     * would be to look away when it is late.
+     */
+    bool counts;
+    s_time_t ahead_ns;
     bool started;
     bool reply;                 /* on its way back                           */
     struct guest_task *client, *server, *backend;

@@ -110,8 +110,14 @@ static void gather(const struct scenario *s, size_t offset, struct series *all)
 static void quantiles(const struct scenario *s, struct series *all,
                       double unit_ns, struct outcome *o)
 {
+    double sum_ns = 0;
+    unsigned int i;
+
+    for ( i = 0; i < all->nr; i++ )
+        sum_ns += all->ns[i];
     o->value = series_quantile(all, s->score.quantile_permille) / unit_ns;
     o->samples = all->nr;
+    more(o, "mean", all->nr ? sum_ns / all->nr / unit_ns : 0);
     more(o, "p50", series_quantile(all, 500) / unit_ns);
     more(o, "p90", series_quantile(all, 900) / unit_ns);
     more(o, "p99", series_quantile(all, 990) / unit_ns);

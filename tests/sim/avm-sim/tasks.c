@@ -52,8 +52,22 @@ static struct job *job_first(struct guest_task *t)
     return &t->jobs[t->first];
 }
 
+/* What @t has to do before a job that comes now. */
+static s_time_t work_ahead_ns(const struct guest_task *t)
+{
+    s_time_t ns = 0;
+    unsigned int i;
+
+    for ( i = 0; i < t->nr; i++ )
+        ns += !i && t->runnable ? t->left_ns
+                                : t->jobs[(t->first + i) % t->room].service_ns;
+
+    return ns;
+}
+
 static struct job *job_add(struct guest_task *t, const struct job *job)
 {
+    s_time_t ahead_ns = work_ahead_ns(t);
     struct job *j;
     unsigned int i;
 
@@ -72,6 +86,8 @@ static struct job *job_add(struct guest_task *t, const struct job *job)
     j = &t->jobs[(t->first + t->nr) % t->room];
     *j = *job;
     j->found_idle = !t->nr++;
+    j->counts = j->found_idle || !t->guest->running;
+    j->ahead_ns = ahead_ns;
 
     return j;
 }
@@ -92,6 +108,13 @@ static void job_next(struct guest_task *t)
         guest_run(t, job_first(t)->service_ns);
     else
         guest_sleep(t);
+}
+
+/* As job_next(), after the end of one. */
+static void job_next_at_once(struct guest_task *t)
+{
+    job_next(t);
+    task_started(t);
 }
 
 static void job_signal(struct guest_task *t)
@@ -143,7 +166,7 @@ static void request_done(struct guest_task *t)
         t->finished++;
         t->missed += t->spec->deadline_ns && ns > t->spec->deadline_ns;
     }
-    job_next(t);
+    job_next_at_once(t);
 }
 
 static s_time_t arrival_gap(struct guest_task *t)
@@ -315,7 +338,7 @@ static void server_done(struct guest_task *t)
                        sim.now_ns - j.batch->at_ns);
         free(j.batch);
     }
-    job_next(t);
+    job_next_at_once(t);
 }
 
 /* netback and the like take what there is, then tell everybody. */
@@ -701,8 +724,8 @@ void task_end(struct guest_task *t)
 
         if ( !measured(j->at_ns) )
             continue;
-        if ( j->found_idle && !j->started )
-            series_add(&t->start, ns);
+        if ( j->counts && !j->started )
+            series_add(&t->start, max(ns - j->ahead_ns, (s_time_t)0));
         series_add(&t->sojourn, ns);
         t->missed += t->spec->deadline_ns && ns > t->spec->deadline_ns;
     }
@@ -728,10 +751,10 @@ void task_started(struct guest_task *t)
                     t->spec->kind != TASK_PESTER) )
         return;
     j = job_first(t);
-    if ( j->started || !j->found_idle )
+    if ( j->started || !j->counts )
         return;
     j->started = true;
-    ns = sim.now_ns - j->at_ns;
+    ns = max(sim.now_ns - j->at_ns - j->ahead_ns, (s_time_t)0);
     if ( measured(j->at_ns) )
         series_add(&t->start, ns);
     if ( t->spec->settle_ns && ns > t->spec->settle_ns )

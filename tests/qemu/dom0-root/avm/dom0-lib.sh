@@ -119,6 +119,28 @@ guest_go() {
     done
 }
 
+# guest_run NAME "WORKLOAD ARGS": do this now, and be ready for more after it.
+declare -A GUEST_RUNS GUEST_TTY
+guest_run() {
+    [ -n "${GUEST_TTY[$1]:-}" ] || GUEST_TTY[$1]=$(xenstore-read \
+        "/local/domain/$(xl domid "$1")/console/tty")
+    GUEST_RUNS[$1]=$((${GUEST_RUNS[$1]:-0} + 1))
+    echo "run ${2// /,}" > "${GUEST_TTY[$1]}"
+}
+
+guest_ran() {
+    [ "$(grep -c AVM-DONE "$GUEST_LOG/guest-$1.log")" -ge \
+        "${GUEST_RUNS[$1]:-0}" ]
+}
+
+# guest_wait_ran NAME...: until all of guest_run is done.
+guest_wait_ran() {
+    local name
+    for name in "$@"; do
+        wait_for "$GUEST_TIMEOUT" "$name to have run" guest_ran "$name"
+    done
+}
+
 # guest_results NAME: the JSON of each report, one per line.
 guest_results() {
     tr -d '\r' < "$GUEST_LOG/guest-$1.log" | sed -n 's/^.*AVM-RESULT //p'
