@@ -90,11 +90,7 @@ static void cf_check act_cap_timer(void *data)
     struct act_dom *dom = data;
     unsigned long flags;
     s_time_t now, periods, total;
-    bool unpark;
-
-    if ( act_cap_total(dom) &&
-         NOW() >= read_atomic(&dom->replenished) + ACT_CAP_PERIOD )
-        act_cap_recall(dom);
+    bool unpark, ended = false;
 
     spin_lock_irqsave(&dom->budget_lock, flags);
 
@@ -106,6 +102,8 @@ static void cf_check act_cap_timer(void *data)
         periods = (now - dom->replenished) / ACT_CAP_PERIOD;
         dom->budget = min(dom->budget + periods * total, total);
         dom->replenished += periods * ACT_CAP_PERIOD;
+        write_atomic(&dom->period, dom->period + 1);
+        ended = true;
     }
     if ( total )
         set_timer(&dom->timer, dom->replenished + ACT_CAP_PERIOD);
@@ -113,6 +111,8 @@ static void cf_check act_cap_timer(void *data)
 
     spin_unlock_irqrestore(&dom->budget_lock, flags);
 
+    if ( ended )
+        act_cap_recall(dom);
     if ( unpark )
         act_cap_unpark_all(dom);
 }
@@ -154,17 +154,28 @@ void act_cap_set(struct act_dom *dom, unsigned int cap)
     spin_unlock_irqrestore(&dom->budget_lock, flags);
 }
 
+/* In a new period what @su has left of an old one is void. The lock is held. */
+static void act_cap_begin(struct act_unit *su)
+{
+    if ( su->period == su->dom->period )
+        return;
+
+    su->period = su->dom->period;
+    su->budget = min(su->budget, (s_time_t)0);
+}
+
 /* Take budget for a run of @su. False: there is none. */
 bool act_cap_grab(struct act_unit *su)
 {
     struct act_dom *dom = su->dom;
     s_time_t want;
 
-    if ( su->budget > 0 )
+    if ( su->budget > 0 && su->period == read_atomic(&dom->period) )
         return true;
 
     spin_lock(&dom->budget_lock);
 
+    act_cap_begin(su);
     /* What it overran is owed. */
     dom->budget += su->budget;
     su->budget = 0;
@@ -194,6 +205,7 @@ void act_cap_return(struct act_unit *su)
         return;
 
     spin_lock(&dom->budget_lock);
+    act_cap_begin(su);
     dom->budget = min(dom->budget + su->budget, act_cap_total(dom));
     su->budget = 0;
     /* Parking happens under other queues' locks, so leave it to the timer. */

@@ -145,6 +145,7 @@ struct act_dom {
     spinlock_t budget_lock;
     s_time_t budget;              /* left in this period, may be negative   */
     s_time_t replenished;         /* when the period began                  */
+    unsigned int period;          /* which one it is                        */
     unsigned int nr_parked;
     unsigned int nr_units;        /* private lock                           */
     struct timer timer;           /* end of the period                      */
@@ -176,7 +177,8 @@ struct act_unit {
     s_time_t vdeadline;           /* vruntime at the end of its slice       */
     s_time_t charged;             /* running: charged up to this time       */
     s_time_t picked;              /* running: since when                    */
-    s_time_t budget;              /* capped: its part of dom->budget        */
+    s_time_t budget;              /* capped: its part of dom->budget, ...   */
+    unsigned int period;          /* ... of this period                     */
 
     s_time_t burst;               /* ran for this long since it last woke   */
     s_time_t burst_avg;           /* mean of the bursts so far              */

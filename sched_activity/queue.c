@@ -327,7 +327,10 @@ static struct act_unit *act_prefer_warm(struct act_unit *su,
         if ( sched_unit_master(other->unit) == cpu &&
              !act_is_capped(other) && act_may_use(other, cpu) &&
              unit_runnable_state(other->unit) )
+        {
+            act_cap_return(su);
             return other;
+        }
     }
 
     return su;
@@ -407,6 +410,8 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
          now < rival->picked + params->ratelimit )
     {
         *limit = rival->picked + params->ratelimit - now;
+        /* What it is not going to use now must not outlive the period. */
+        act_cap_return(next);
         next = rival;
     }
     else if ( next == rival && !rq->nr_queued )
