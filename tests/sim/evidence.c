@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sched=activity finds out whose events matter: a guest that always computes, with
+ * a task that events wake, among guests that only compute.
+ */
+#include "tests.h"
+#include "work.h"
+
+#define COMPUTES 1              /* address spaces of the guest */
+#define TASK     2
+
+static struct {
+    struct vcpu *v;
+    s_time_t task_ns;           /* what an event brings; 0: nothing         */
+    s_time_t left_ns;           /* of it                                    */
+    s_time_t since_ns;          /* executes it since; 0: does not           */
+    s_time_t due_ns;            /* when the event came; 0: it has begun     */
+    struct sim_event done;
+    unsigned int events, late;
+} mixed;
+
+static void (*work_start)(unsigned int cpu, struct vcpu *v);
+static void (*work_stop)(unsigned int cpu, struct vcpu *v);
+
+static void task_done(struct sim_event *unused)
+{
+    mixed.left_ns = mixed.since_ns = 0;
+    sim_address_space_switch(mixed.v, COMPUTES);
+}
+
+static void start(unsigned int cpu, struct vcpu *v)
+{
+    work_start(cpu, v);
+    if ( v != mixed.v || !mixed.left_ns )
+        return;
+    if ( mixed.due_ns )
+    {
+        mixed.late += sim.now_ns - mixed.due_ns > MILLISECS(1);
+        mixed.due_ns = 0;
+        sim_address_space_switch(v, TASK);
+    }
+    mixed.since_ns = sim.now_ns;
+    sim_at(&mixed.done, sim.now_ns + mixed.left_ns);
+}
+
+static void stop(unsigned int cpu, struct vcpu *v)
+{
+    work_stop(cpu, v);
+    if ( v != mixed.v || !mixed.since_ns )
+        return;
+    sim_cancel(&mixed.done);
+    mixed.left_ns -= sim.now_ns - mixed.since_ns;
+    mixed.since_ns = 0;
+}
+
+/* An event for the guest, if it waits and has done what came before. */
+static void event(s_time_t task_ns)
+{
+    if ( sim_current[0] == mixed.v || mixed.left_ns )
+        return;
+    mixed.events += task_ns != 0;
+    mixed.left_ns = task_ns;
+    mixed.due_ns = task_ns ? sim.now_ns : 0;
+    sim_event(mixed.v, XEN_SCHED_ACTIVITY_EVENT_VIRQ);
+}
+
+static uint64_t boosts(void)
+{
+    return act_unit(mixed.v->sched_unit)->boosts;
+}
+
+/*
+ * The guest beside 3 others for 10 s, after one to learn from: a tick each 4 ms,
+ * and something to do each 10 ms.
+ */
+static void live(s_time_t task_ns, unsigned int urgency)
+{
+    unsigned int i, ms;
+
+    boot(1);
+    memset(&mixed, 0, sizeof(mixed));
+    mixed.done.fn = task_done;
+    mixed.v = hog(1, 0)->vcpu[0];
+    for ( i = 2; i <= 4; i++ )
+        hog(i, 0);
+    sim_address_space_switch(mixed.v, COMPUTES);
+    if ( urgency )
+        put(mixed.v->domain, XEN_SCHED_ACTIVITY_SET_URGENCY, 0, 0, urgency,
+            600000);
+    work_start = sim.model.start;
+    work_stop = sim.model.stop;
+    sim.model.start = start;
+    sim.model.stop = stop;
+
+    for ( ms = 0; ms < 11000; ms++ )
+    {
+        if ( ms == 1000 )
+            mixed.events = mixed.late = 0;
+        if ( ms % 4 == 0 )
+            event(0);
+        if ( ms % 10 == 5 && task_ns )
+            event(task_ns);
+        sim_run(MILLISECS(1));
+    }
+}
+
+static void end(void)
+{
+    s_time_t ran = ran_ns(mixed.v->domain);
+
+    expect(ran < MILLISECS(11000 / 4 + 40),
+           "events add no share, but it ran for %"PRId64" of 11000 ms",
+           ran / 1000000);
+    sim_cancel(&mixed.done);
+    sim_shutdown();
+}
+
+static void short_task(void)
+{
+    live(MICROSECS(300), 0);
+    expect(mixed.events > 300, "it gets events while it waits: %u",
+           mixed.events);
+    expect(mixed.late * 100 <= mixed.events,
+           "a task of 300 us begins within 1 ms, but did not %u times of %u",
+           mixed.late, mixed.events);
+    end();
+}
+
+static void ticks_only(void)
+{
+    live(0, 0);
+    expect(boosts() == 0, "ticks that wake no task bring no boosts, but did "
+           "%"PRIu64, boosts());
+    end();
+}
+
+static void long_task(void)
+{
+    live(MILLISECS(8), 0);
+    expect(boosts() * 20 < 2750, "a task that computes for long brings no "
+           "boosts, but did %"PRIu64" times", boosts());
+    end();
+}
+
+static void background(void)
+{
+    live(MICROSECS(300), XEN_SCHED_ACTIVITY_URGENCY_BACKGROUND);
+    expect(boosts() == 0, "background: events do not count, but did %"PRIu64
+           " times", boosts());
+    end();
+}
+
+/* Two that compute get a core each, not two threads of one. */
+static void idle_core(void)
+{
+    unsigned int i, cpu[2];
+
+    sim.topology.threads_per_core = 2;
+    boot(4);
+    for ( i = 0; i < 2; i++ )
+        hog(i + 1, 0);
+    sim_run(MILLISECS(50));
+    for ( i = 0; i < 2; i++ )
+        cpu[i] = sim_domain(i + 1)->vcpu[0]->processor;
+    expect(cpu_to_core(cpu[0]) != cpu_to_core(cpu[1]),
+           "each has a core, but they are on CPUs %u and %u", cpu[0], cpu[1]);
+    sim_shutdown();
+}
+
+const struct test evidence_tests[] = {
+    { "evidence: a short task that events wake", short_task },
+    { "evidence: ticks only", ticks_only },
+    { "evidence: a long task", long_task },
+    { "evidence: background", background },
+    { "an idle core first", idle_core },
+    { NULL, NULL }
+};
