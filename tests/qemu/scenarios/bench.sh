@@ -57,22 +57,6 @@ create_guests() {
     done
 }
 
-# As in demo.sh.
-cmos() {
-    # shellcheck disable=SC2059
-    printf "\\x$1" | dd of=/dev/port bs=1 seek=112 conv=notrunc status=none
-    # shellcheck disable=SC2059
-    printf "\\x$2" | dd of=/dev/port bs=1 seek=113 conv=notrunc status=none
-}
-short_turns() {
-    local rtc
-    for rtc in /sys/bus/pnp/drivers/rtc_cmos/*:*; do
-        [ ! -e "$rtc" ] || echo "${rtc##*/}" > "${rtc%/*}/unbind"
-    done
-    cmos 0a 23
-    cmos 0b 42
-}
-
 # hog_for SECONDS GUEST...: they burn that long, and LEAD_S before and after.
 hog_for() {
     local seconds=$(($1 + 2 * LEAD_S)) name pause=1

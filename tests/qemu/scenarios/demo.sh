@@ -83,27 +83,6 @@ create_guests() {
     done
 }
 
-# cmos REGISTER VALUE, both as two hexadecimal digits.
-cmos() {
-    # shellcheck disable=SC2059
-    printf "\\x$1" | dd of=/dev/port bs=1 seek=112 conv=notrunc status=none
-    # shellcheck disable=SC2059
-    printf "\\x$2" | dd of=/dev/port bs=1 seek=113 conv=notrunc status=none
-}
-
-# A pCPU's turn lasts until the next timer of QEMU's is due, which may be
-# milliseconds: long for the other one when it waits for a lock that is free
-# again after microseconds. So let a timer be due often: the RTC's, 8192 times a
-# second. Nobody listens to its interrupt, so it costs no instructions.
-short_turns() {
-    local rtc
-    for rtc in /sys/bus/pnp/drivers/rtc_cmos/*:*; do
-        [ ! -e "$rtc" ] || echo "${rtc##*/}" > "${rtc%/*}/unbind"
-    done
-    cmos 0a 23
-    cmos 0b 42
-}
-
 start_agent() {
     local name
     mkdir -p /etc/avm /var/lib/avm /run/avm

@@ -141,6 +141,29 @@ guest_wait_ran() {
     done
 }
 
+# cmos REGISTER VALUE, both as two hexadecimal digits.
+cmos() {
+    # shellcheck disable=SC2059
+    printf "\\x$1" | dd of=/dev/port bs=1 seek=112 conv=notrunc status=none
+    # shellcheck disable=SC2059
+    printf "\\x$2" | dd of=/dev/port bs=1 seek=113 conv=notrunc status=none
+}
+
+# short_turns: for scenarios that measure time under -icount.
+#
+# A pCPU's turn lasts until the next timer of QEMU's is due, which may be
+# milliseconds: long for the other one when it waits for a lock that is free
+# again after microseconds. So let a timer be due often: the RTC's, 8192 times a
+# second. Nobody listens to its interrupt, so it costs no instructions.
+short_turns() {
+    local rtc
+    for rtc in /sys/bus/pnp/drivers/rtc_cmos/*:*; do
+        [ ! -e "$rtc" ] || echo "${rtc##*/}" > "${rtc%/*}/unbind"
+    done
+    cmos 0a 23
+    cmos 0b 42
+}
+
 # guest_results NAME: the JSON of each report, one per line.
 guest_results() {
     tr -d '\r' < "$GUEST_LOG/guest-$1.log" | sed -n 's/^.*AVM-RESULT //p'
