@@ -173,6 +173,8 @@ test_kill() {
     wait_for 20 "the cap" is burn Cap 40
 }
 
+gone() { ! avm explain "$1" > /dev/null 2>&1; }
+
 test_destroy() {
     local i
     for i in 1 2; do
@@ -182,6 +184,8 @@ test_destroy() {
         wait $! || true
     done
     check "avmd survives guests that come and go" avm info
+    # It is known until the next sample.
+    wait_for 10 "avmd to see that it is gone" gone brief
     one_line "a destroyed guest" 2 'no such domain' avm explain brief
 }
 
