@@ -76,26 +76,22 @@ static void act_gang_trade(struct act_unit *su, struct act_unit *other)
 }
 
 /*
- * @prev, which runs on @cpu, has yielded. Who is to have the pCPU? NULL: anybody
- * else; @prev: it goes on.
+ * @prev, which runs on @cpu, has yielded. Does it give way? If not, it goes on
+ * unless it is another one's turn.
  */
-struct act_unit *act_gang_yield(struct act_unit *prev, unsigned int cpu,
-                                bool *traded)
+bool act_gang_yield(struct act_unit *prev, unsigned int cpu)
 {
     bool worked = prev->burst - prev->burst_yield >= ACT_SPIN_MAX;
     struct act_gang gang = act_gang_look(prev, cpu, worked);
 
     prev->burst_yield = prev->burst;
+    prev->spun = gang.waits || !gang.all_run;
     if ( gang.waits )
         act_gang_trade(prev, gang.waits);
-    else if ( gang.all_run )
-        gang.waits = prev;
-    prev->spun = gang.waits != prev;
-    *traded = gang.waits;
-    if ( gang.waits )
-        prev->yielded = false;
+    /* Whose place is not a sibling's now is put behind others. */
+    prev->yielded = prev->spun && !gang.waits;
 
-    return gang.waits;
+    return prev->spun;
 }
 
 /* Of those that compute on a pCPU that @su may use, the one to go last. */
@@ -109,7 +105,7 @@ static unsigned int act_gang_victim(const struct act_unit *su, s_time_t now)
     {
         const struct act_unit *cur = act_running(cpu);
 
-        if ( cur && cur->dom != su->dom && cur->class == ACT_FAIR &&
+        if ( cur && cur->running && cur->dom != su->dom && cur->class == ACT_FAIR &&
              cur->burst > params->slice_min &&
              now >= cur->picked + params->ratelimit &&
              !cpumask_test_cpu(cpu, &su->rq->tickled) &&

@@ -291,8 +291,7 @@ bool act_steal(struct act_private *prv, struct act_runqueue *rq,
                unsigned int cpu, s_time_t now, s_time_t *again);
 
 /* gang.c: the lock of su->rq is held. */
-struct act_unit *act_gang_yield(struct act_unit *prev, unsigned int cpu,
-                                bool *traded);
+bool act_gang_yield(struct act_unit *prev, unsigned int cpu);
 void act_gang_spins(struct act_unit *su, s_time_t now);
 void act_gang_start(struct act_unit *su, s_time_t now);
 

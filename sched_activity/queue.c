@@ -415,19 +415,17 @@ static struct act_unit *act_first(struct act_runqueue *rq,
 struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
                           unsigned int cpu, s_time_t now, s_time_t *limit)
 {
-    struct act_unit *next = NULL, *rival = NULL;
+    struct act_unit *next, *rival = NULL;
     const struct act_params *params;
-    bool gives_way = false;
+    bool gives_way;
 
     if ( !act_is_idle(prev) && unit_runnable_state(prev->unit) &&
          act_may_use(prev, cpu) &&
          (!act_is_capped(prev) || act_cap_grab(prev)) )
         rival = prev;
 
-    if ( rival && rival->yielded )
-        next = act_gang_yield(rival, cpu, &gives_way);
-    if ( !next )
-        next = act_first(rq, rival && !rival->yielded ? rival : NULL, cpu);
+    gives_way = rival && rival->yielded && act_gang_yield(rival, cpu);
+    next = act_first(rq, gives_way ? NULL : rival, cpu);
     if ( !next )
         next = rival;
     if ( !next )
@@ -436,7 +434,7 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
     params = &next->dom->prv->params;
 
     /* A switch now would cost more than the one who waits gains by it. */
-    if ( rival && next != rival && !gives_way && !rival->yielded &&
+    if ( rival && next != rival && !gives_way &&
          next->class == ACT_FAIR && !next->wake_time &&
          now < rival->picked + params->ratelimit )
     {

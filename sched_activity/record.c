@@ -33,6 +33,7 @@ void act_record_block(struct act_unit *su)
     su->blocks++;
     su->burst_avg += (su->burst - su->burst_avg) >> ACT_BURST_SHIFT;
     su->burst = 0;
+    su->burst_yield = 0;
     su->blocked = true;
 }
 

@@ -12,7 +12,7 @@ SIM_XEN_SOURCES := $(addprefix $(SIM_XEN)/,lib/rbtree.c common/notifier.c \
     $(addprefix common/sched/,core.c cpupool.c credit.c credit2.c null.c rt.c))
 SIM_ACTIVITY := $(wildcard sched_activity/*.c)
 SIM_CORE := boot domains events harness pcpu pools queue time
-SIM_TESTS := audit calm check control directed evidence failing operations \
+SIM_TESTS := audit calm check control directed evidence failing gang operations \
     paths random shrink test-sched work
 
 SIM_INCLUDE := -Itests/sim -I$(SIM_OUT)/include -I$(SIM_OUT)/include/sched \

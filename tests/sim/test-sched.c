@@ -187,8 +187,8 @@ static int run(const struct test *t)
 int main(int argc, char *argv[])
 {
     const struct test *lists[] = { path_tests, directed_tests, control_tests,
-                                   evidence_tests, failing_tests, calm_tests,
-                                   random_tests };
+                                   evidence_tests, gang_tests, failing_tests,
+                                   calm_tests, random_tests };
     const struct test *t;
     const char *name = "";
     int opt, failures = 0, runs = 0;
