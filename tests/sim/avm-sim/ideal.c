@@ -38,7 +38,25 @@ void ideal_water_fill(double capacity, unsigned int nr, const double *weight,
     free(full);
 }
 
-static double task_demand(const struct task_spec *t)
+double ideal_capacity(const struct scenario *s)
+{
+    return s->sockets * s->cores *
+           (s->threads > 1 ? 2 * MODEL_SMT_PERMILLE / 1000.0 : 1);
+}
+
+/* Of a fanout: packets of a batch. */
+static unsigned int nr_targets(const struct scenario *s,
+                               const struct task_spec *t)
+{
+    unsigned int i, nr = 0;
+
+    for ( i = 0; i < s->nr_domains; i++ )
+        nr += !strcmp(s->domains[i].group, t->target);
+
+    return nr;
+}
+
+static double task_demand(const struct scenario *s, const struct task_spec *t)
 {
     double mean = t->work_ns;
     unsigned int i;
@@ -48,6 +66,8 @@ static double task_demand(const struct task_spec *t)
     case TASK_PERIODIC:
     case TASK_PESTER:
         return (double)t->work_ns / t->period_ns;
+    case TASK_FANOUT:
+        return (double)t->work_ns * nr_targets(s, t) / t->period_ns;
     case TASK_ARRIVALS:
         if ( t->nr_mix )
             for ( mean = i = 0; i < t->nr_mix; i++ )
@@ -63,15 +83,30 @@ static double task_demand(const struct task_spec *t)
 }
 
 /* Tasks that are on some vCPUs only count for all: an upper bound. */
-double ideal_demand(const struct domain_spec *d)
+double ideal_demand(const struct scenario *s, const struct domain_spec *d)
 {
     double sum = 0;
     unsigned int i;
 
     for ( i = 0; i < d->nr_tasks; i++ )
-        sum += task_demand(&d->tasks[i]);
+        sum += task_demand(s, &d->tasks[i]);
 
     return sum < 1 ? sum : 1;
+}
+
+/*
+ * Those of a domain that may run at the same time. Of a relay it is one: the
+ * others sleep, and nobody is owed for time that he slept through.
+ */
+static unsigned int runnable_vcpus(const struct domain_spec *d)
+{
+    unsigned int i;
+
+    for ( i = 0; i < d->nr_tasks; i++ )
+        if ( d->tasks[i].kind != TASK_RELAY )
+            break;
+
+    return d->nr_tasks && i == d->nr_tasks ? 1 : d->nr_vcpus;
 }
 
 double ideal_share(const struct scenario *s, unsigned int domain,
@@ -88,8 +123,8 @@ double ideal_share(const struct scenario *s, unsigned int domain,
         double cap = set->cap / 100.0;
 
         /* A weight is that of each vCPU, as in credit, credit2 and activity. */
-        weight[i] = set->weight * d->nr_vcpus;
-        limit[i] = ideal_demand(d) * d->nr_vcpus;
+        weight[i] = set->weight * runnable_vcpus(d);
+        limit[i] = ideal_demand(s, d) * runnable_vcpus(d);
         if ( set->cap && cap < limit[i] )
             limit[i] = cap;
         if ( !set->weight )
@@ -168,7 +203,7 @@ bool ideal_feasible(const struct scenario *s)
     unsigned int i;
 
     for ( i = 0; i < s->nr_domains; i++ )
-        if ( s->domains[i].nr_tasks && ideal_demand(&s->domains[i]) > 1 )
+        if ( s->domains[i].nr_tasks && ideal_demand(s, &s->domains[i]) > 1 )
             return false;
 
     return ideal_load(s, true) <= scenario_pcpus(s);

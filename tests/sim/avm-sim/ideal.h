@@ -16,8 +16,11 @@
 void ideal_water_fill(double capacity, unsigned int nr, const double *weight,
                       const double *limit, double *share);
 
+/* The work of all pCPUs: two busy threads of a core do a bit more than one. */
+double ideal_capacity(const struct scenario *s);
+
 /* pCPUs that a vCPU of a domain would use if it could. */
-double ideal_demand(const struct domain_spec *d);
+double ideal_demand(const struct scenario *s, const struct domain_spec *d);
 
 /* Fair part of a whole domain, in pCPUs, with these settings (one per domain;
  * NULL: the first ones of the scenario). Absent ones have a weight of 0. */

@@ -5,6 +5,7 @@
 
 #include <yajl/yajl_gen.h>
 
+#include "bounds.h"
 #include "ideal.h"
 #include "json.h"
 #include "lines.h"
@@ -21,8 +22,7 @@ static int written(FILE *f)
     return 0;
 }
 
-/* Three digits are enough for people, and the same on every machine. */
-static const char *shown(double value)
+const char *shown(double value)
 {
     static char text[4][32];
     static unsigned int i;
@@ -132,6 +132,7 @@ int report_table(FILE *f, const struct work *w, const struct row *rows)
                         shown(r->median_value), shown(r->median_score));
         }
     }
+    bounds_table(f, w, lines, nr);
     table_ignored(f, w, rows);
     fprintf(f, "%u seed%s; the worst one counts.%s\n", w->seeds.nr,
             w->seeds.nr == 1 ? "" : "s",
@@ -143,12 +144,12 @@ int report_table(FILE *f, const struct work *w, const struct row *rows)
 
 /* ---- JSON --------------------------------------------------------------- */
 
-static void put_text(yajl_gen g, const char *text)
+void put_text(yajl_gen g, const char *text)
 {
     yajl_gen_string(g, (const unsigned char *)text, strlen(text));
 }
 
-static void put_number(yajl_gen g, const char *key, double value)
+void put_number(yajl_gen g, const char *key, double value)
 {
     char text[40];
 
@@ -157,7 +158,7 @@ static void put_number(yajl_gen g, const char *key, double value)
     yajl_gen_number(g, text, strlen(text));
 }
 
-static void put_pair(yajl_gen g, const char *key, const char *text)
+void put_pair(yajl_gen g, const char *key, const char *text)
 {
     put_text(g, key);
     put_text(g, text);
@@ -314,6 +315,8 @@ int report_json(FILE *f, const struct work *w, const struct row *rows,
     for ( k = 0; k < w->nr_scheds; k++ )
         put_number(g, w->scheds[k]->name, lines_min(lines, nr, k));
     yajl_gen_map_close(g);
+    put_text(g, "bounds");
+    bounds_json(g, w, lines, nr);
     put_text(g, "scenarios_run");
     yajl_gen_map_open(g);
     for ( k = 0; k < w->nr_scheds; k++ )
@@ -483,6 +486,7 @@ int report_markdown(FILE *f, const struct work *w, const struct row *rows,
     for ( k = 0; k < w->nr_scheds; k++ )
         fprintf(f, " %s |", shown(lines_min(lines, nr, k)));
     fprintf(f, "\n");
+    bounds_markdown(f, w, lines, nr, cost);
     markdown_losses(f, w, lines, nr);
     if ( cost )
         markdown_cost(f, cost);
