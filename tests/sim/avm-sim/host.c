@@ -100,6 +100,11 @@ struct guest *host_sibling(unsigned int cpu)
     return scenario->threads > 1 ? on_cpu[cpu ^ 1] : NULL;
 }
 
+struct guest *host_running(unsigned int cpu)
+{
+    return on_cpu[cpu];
+}
+
 void host_note_event(const struct guest *g)
 {
     if ( trace )

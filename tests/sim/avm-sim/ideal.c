@@ -56,7 +56,9 @@ static unsigned int nr_targets(const struct scenario *s,
     return nr;
 }
 
-static double task_demand(const struct scenario *s, const struct task_spec *t)
+static double task_demand(const struct scenario *s,
+                          const struct domain_spec *d,
+                          const struct task_spec *t)
 {
     double mean = t->work_ns;
     unsigned int i;
@@ -75,6 +77,8 @@ static double task_demand(const struct scenario *s, const struct task_spec *t)
         return mean / t->mean_ns;
     case TASK_DISK:
         return (double)t->work_ns / (t->work_ns + t->wait_ns);
+    case TASK_RELAY:
+        return 1.0 / d->nr_vcpus;
     case TASK_DODGER:
         return 1 - (double)t->sleep_ns / t->period_ns;
     default:
@@ -89,24 +93,9 @@ double ideal_demand(const struct scenario *s, const struct domain_spec *d)
     unsigned int i;
 
     for ( i = 0; i < d->nr_tasks; i++ )
-        sum += task_demand(s, &d->tasks[i]);
+        sum += task_demand(s, d, &d->tasks[i]);
 
     return sum < 1 ? sum : 1;
-}
-
-/*
- * Those of a domain that may run at the same time. Of a relay it is one: the
- * others sleep, and nobody is owed for time that he slept through.
- */
-static unsigned int runnable_vcpus(const struct domain_spec *d)
-{
-    unsigned int i;
-
-    for ( i = 0; i < d->nr_tasks; i++ )
-        if ( d->tasks[i].kind != TASK_RELAY )
-            break;
-
-    return d->nr_tasks && i == d->nr_tasks ? 1 : d->nr_vcpus;
 }
 
 double ideal_share(const struct scenario *s, unsigned int domain,
@@ -123,8 +112,8 @@ double ideal_share(const struct scenario *s, unsigned int domain,
         double cap = set->cap / 100.0;
 
         /* A weight is that of each vCPU, as in credit, credit2 and activity. */
-        weight[i] = set->weight * runnable_vcpus(d);
-        limit[i] = ideal_demand(s, d) * runnable_vcpus(d);
+        weight[i] = set->weight * d->nr_vcpus;
+        limit[i] = ideal_demand(s, d) * d->nr_vcpus;
         if ( set->cap && cap < limit[i] )
             limit[i] = cap;
         if ( !set->weight )
@@ -209,34 +198,145 @@ bool ideal_feasible(const struct scenario *s)
     return ideal_load(s, true) <= scenario_pcpus(s);
 }
 
-/* Packets that pass a single backend one after the other, then are served. */
-int64_t ideal_makespan_ns(const struct scenario *s)
+static bool computes(const struct domain_spec *d)
 {
-    int64_t all = 0, stage = 0, longest = 0, most;
-    unsigned int i, k, nr = 0;
+    unsigned int i;
+
+    for ( i = 0; i < d->nr_tasks; i++ )
+        if ( d->tasks[i].kind == TASK_HOG )
+            return true;
+
+    return false;
+}
+
+/*
+ * What a task loses to cold caches at each wake-up, if no pCPU may idle while a
+ * vCPU waits: with a vCPU for each pCPU that computes all the time, others run
+ * wherever it comes back to, from one period to the next.
+ */
+static int64_t refill_ns(const struct scenario *s, int64_t work_ns,
+                         int64_t period_ns)
+{
+    unsigned int i, busy = 0;
+
+    for ( i = 0; i < s->nr_domains; i++ )
+        if ( computes(&s->domains[i]) )
+            busy += s->domains[i].nr_vcpus;
+    /* Half of the period is more than the work of all of them ever takes. */
+    if ( busy < scenario_pcpus(s) || period_ns / 2 < MODEL_EVICT_NS )
+        return 0;
+
+    return work_ns < MODEL_REFILL_PRIVATE_NS ? work_ns
+                                             : MODEL_REFILL_PRIVATE_NS;
+}
+
+/* From a switch to the end of the work: of a vCPU that was blocked. */
+static int64_t served_ns(const struct scenario *s, int64_t work_ns,
+                         int64_t period_ns)
+{
+    return MODEL_SWITCH_NS + MODEL_WAKE_NS + work_ns +
+           refill_ns(s, work_ns, period_ns);
+}
+
+/*
+ * Packets that pass a single stage in rounds, then are served anywhere. Whoever
+ * schedules, after the end of round r the packets of this round and of later
+ * ones are to be served by all pCPUs, of which the stage has one until it is
+ * done.
+ */
+static double fanout_ns(const struct scenario *s, const struct task_spec *t,
+                        int64_t served)
+{
+    unsigned int nr = nr_targets(s, t), done = 0, in_round, m;
+    int64_t begin = model_wake_to_run_ns(), end = 0, stage_end, left;
+    int64_t cold = refill_ns(s, nr * t->work_ns, t->period_ns);
+    double longest = 0, ns;
+
+    m = scenario_pcpus(s);
+    stage_end = begin + nr * (t->work_ns + MODEL_SEND_NS) + cold;
+    while ( done < nr )
+    {
+        int64_t worked;
+
+        in_round = nr - done < t->batch ? nr - done : t->batch;
+        worked = (done + in_round) * t->work_ns;
+        end = begin + worked + (worked < cold ? worked : cold) +
+              done * MODEL_SEND_NS;
+        left = stage_end - end - MODEL_IPI_NS;
+        ns = end + MODEL_IPI_NS +
+             (double)((nr - done) * served + (left > 0 ? left : 0)) / m;
+        longest = ns > longest ? ns : longest;
+        done += in_round;
+    }
+    /* The last packet: elsewhere, or behind the stage. */
+    left = stage_end - end;
+    ns = end + served + (left < MODEL_IPI_NS ? left : MODEL_IPI_NS);
+
+    return ns > longest ? ns : longest;
+}
+
+/*
+ * All vCPUs of these domains have something to do at once. Those that compute
+ * besides wait or run already: as many as there are pCPUs may be just the ones
+ * that run. Each of the others starts after a switch, and its caches are the
+ * colder the more of them were served there before.
+ */
+static double storm_ns(const struct scenario *s)
+{
+    unsigned int m = scenario_pcpus(s), i, k, waiting = 0;
+    double sum = 0, longest = 0, one;
+    int64_t work_ns = 0;
 
     for ( i = 0; i < s->nr_domains; i++ )
         for ( k = 0; k < s->domains[i].nr_tasks; k++ )
         {
-            const struct task_spec *t = &s->domains[i].tasks[k];
+            const struct domain_spec *d = &s->domains[i];
+            const struct task_spec *t = &d->tasks[k];
 
-            if ( t->kind == TASK_FANOUT )
-                stage = t->work_ns;
-            else if ( t->kind == TASK_SERVER ||
-                      (t->kind == TASK_PERIODIC && s->score.group &&
-                       !strcmp(s->score.group, s->domains[i].group)) )
+            if ( t->kind != TASK_PERIODIC || !s->score.group ||
+                 strcmp(s->score.group, d->group) )
+                continue;
+            if ( computes(d) )
             {
-                all += t->work_ns * s->domains[i].nr_vcpus;
-                nr += s->domains[i].nr_vcpus;
-                if ( t->work_ns > longest )
-                    longest = t->work_ns;
+                one = MODEL_WAKE_NS + t->work_ns;
+                waiting += d->nr_vcpus;
+                work_ns = t->work_ns;
             }
+            else
+                one = served_ns(s, t->work_ns, t->period_ns);
+            sum += one * d->nr_vcpus;
+            longest = one > longest ? one : longest;
         }
-    most = (all + stage * nr) / scenario_pcpus(s);
-    if ( most < stage * nr + longest )
-        most = stage * nr + longest;
+    if ( waiting > m )
+    {
+        sum += (waiting - m) * (double)MODEL_SWITCH_NS;
+        for ( i = 1; i < waiting / m; i++ )
+            sum += (double)m * model_refill_ns(1, 1, i * work_ns);
+    }
+    sum /= m;
 
-    return most + model_wake_to_run_ns();
+    return MODEL_IPI_NS + (sum > longest ? sum : longest);
+}
+
+int64_t ideal_makespan_ns(const struct scenario *s)
+{
+    const struct task_spec *fanout = NULL;
+    unsigned int i, k;
+    int64_t served = 0;
+
+    for ( i = 0; i < s->nr_domains; i++ )
+        for ( k = 0; k < s->domains[i].nr_tasks; k++ )
+            if ( s->domains[i].tasks[k].kind == TASK_FANOUT )
+                fanout = &s->domains[i].tasks[k];
+    if ( !fanout )
+        return storm_ns(s);
+    for ( i = 0; i < s->nr_domains; i++ )
+        for ( k = 0; k < s->domains[i].nr_tasks; k++ )
+            if ( s->domains[i].tasks[k].kind == TASK_SERVER )
+                served = served_ns(s, s->domains[i].tasks[k].work_ns,
+                                   fanout->period_ns);
+
+    return fanout_ns(s, fanout, served);
 }
 
 int64_t ideal_settling_ns(const struct scenario *s)

@@ -67,7 +67,7 @@ static s_time_t work_ahead_ns(const struct guest_task *t)
 
 static struct job *job_add(struct guest_task *t, const struct job *job)
 {
-    s_time_t ahead_ns = work_ahead_ns(t);
+    s_time_t ahead_ns = work_ahead_ns(t), cold_ns = 0;
     struct job *j;
     unsigned int i;
 
@@ -85,6 +85,10 @@ static struct job *job_add(struct guest_task *t, const struct job *job)
     }
     j = &t->jobs[(t->first + t->nr) % t->room];
     *j = *job;
+    /* To fetch what others have evicted by now takes its time, too. */
+    if ( !t->guest->running )
+        cold_ns = guest_refill_ns(t->guest);
+    ahead_ns += min(ahead_ns, cold_ns);
     j->found_idle = !t->nr++;
     j->counts = j->found_idle || !t->guest->running;
     j->ahead_ns = ahead_ns;
