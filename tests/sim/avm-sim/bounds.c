@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bounds.h"
+#include "ideal.h"
 #include "json.h"
 #include "memory.h"
 #include "report.h"
@@ -41,31 +42,40 @@ static double figure_of(const struct cell *cell, unsigned int seed,
     abort();
 }
 
-/* With @ideals, compared by what it is of the ideal of its seed. */
+/* The one that is the farthest beyond (or the least within) its limit. */
 static double worst(const struct line *line, const struct bound_spec *b,
                     unsigned int sched, unsigned int nr_seeds, double *limit)
 {
-    const struct cell *cell = &line->parts[0].cells[sched];
     double part = b->permille / 1000.0, figure = 0, excess = 0;
-    unsigned int s;
+    unsigned int i, s, found = 0;
 
-    if ( line->nr_parts > 1 )
+    /* A sequence of loads has one value. */
+    if ( line->nr_parts > 1 && (!strcmp(b->figure, "value") ||
+                                !strcmp(b->figure, "score")) )
     {
         *limit = part * (b->of == BOUND_OF_IDEAL ? line->ideal : 1);
-        return !strcmp(b->figure, "value") ? line->results[sched].value
-                                           : line->results[sched].score;
+        return *b->figure == 'v' ? line->results[sched].value
+                                 : line->results[sched].score;
     }
-    for ( s = 0; s < nr_seeds; s++ )
+    for ( i = 0; i < line->nr_parts; i++ )
     {
-        double one = figure_of(cell, s, b->figure);
-        double of = b->of == BOUND_OF_IDEAL ? line->parts[0].ideals[s] : 1;
-        double over = b->at_least ? part * of - one : one - part * of;
+        const struct row *row = &line->parts[i];
 
-        if ( s && over <= excess )
+        /* What nobody can do shows nothing. */
+        if ( line->nr_parts > 1 && !ideal_feasible(row->scenario) )
             continue;
-        excess = over;
-        figure = one;
-        *limit = part * of;
+        for ( s = 0; s < nr_seeds; s++ )
+        {
+            double one = figure_of(&row->cells[sched], s, b->figure);
+            double of = b->of == BOUND_OF_IDEAL ? row->ideals[s] : 1;
+            double over = b->at_least ? part * of - one : one - part * of;
+
+            if ( found++ && over <= excess )
+                continue;
+            excess = over;
+            figure = one;
+            *limit = part * of;
+        }
     }
 
     return figure;

@@ -198,7 +198,7 @@ bool ideal_feasible(const struct scenario *s)
     return ideal_load(s, true) <= scenario_pcpus(s);
 }
 
-static bool computes(const struct domain_spec *d)
+bool ideal_computes(const struct domain_spec *d)
 {
     unsigned int i;
 
@@ -220,7 +220,7 @@ static int64_t refill_ns(const struct scenario *s, int64_t work_ns,
     unsigned int i, busy = 0;
 
     for ( i = 0; i < s->nr_domains; i++ )
-        if ( computes(&s->domains[i]) )
+        if ( ideal_computes(&s->domains[i]) )
             busy += s->domains[i].nr_vcpus;
     /* Half of the period is more than the work of all of them ever takes. */
     if ( busy < scenario_pcpus(s) || period_ns / 2 < MODEL_EVICT_NS )
@@ -296,7 +296,7 @@ static double storm_ns(const struct scenario *s)
             if ( t->kind != TASK_PERIODIC || !s->score.group ||
                  strcmp(s->score.group, d->group) )
                 continue;
-            if ( computes(d) )
+            if ( ideal_computes(d) )
             {
                 one = MODEL_WAKE_NS + t->work_ns;
                 waiting += d->nr_vcpus;
@@ -337,6 +337,56 @@ int64_t ideal_makespan_ns(const struct scenario *s)
                                    fanout->period_ns);
 
     return fanout_ns(s, fanout, served);
+}
+
+/*
+ * A vCPU that waits for its disk comes back to where others ran meanwhile, and
+ * finds its caches colder by that, or comes back elsewhere, which is worse, or
+ * its pCPU idled, which is worse yet: refill is slower than time by a factor of
+ * 50, so even an idle pCPU to which all of fewer vCPUs than that come back loses
+ * more than it saves. And each time there is a switch to it. Of its work, this
+ * part goes on top.
+ */
+static double lost_to_waits(const struct task_spec *t)
+{
+    /* Noise of the wait is even, and refill in proportion up to this. */
+    if ( t->kind != TASK_DISK ||
+         t->wait_ns * (1000 + t->noise_permille) / 1000 > MODEL_EVICT_NS )
+        return 0;
+
+    return (double)(MODEL_SWITCH_NS + model_refill_ns(1, 1, t->wait_ns -
+                                                            MODEL_SWITCH_NS)) /
+           t->work_ns;
+}
+
+double ideal_work(const struct scenario *s, double alone)
+{
+    double capacity = ideal_capacity(s), lost = 1, steady = 0, waits = 0;
+    unsigned int i, k, nr = 0;
+
+    for ( i = 0; i < s->nr_domains; i++ )
+    {
+        const struct domain_spec *d = &s->domains[i];
+        double one = d->nr_tasks == 1 ? lost_to_waits(&d->tasks[0]) : 0;
+
+        for ( k = 0; k < d->nr_vcpus; k++ )
+            if ( one > 0 )
+            {
+                lost = one < lost ? one : lost;
+                nr++;
+            }
+            else
+                steady += ideal_demand(s, d);
+    }
+    if ( s->threads == 1 && nr && steady < capacity &&
+         nr < MODEL_EVICT_NS / MODEL_REFILL_PRIVATE_NS )
+    {
+        /* The most is done if those that lose nothing are served first. */
+        waits = (capacity - steady) / (1 + lost);
+        return alone < steady + waits ? alone : steady + waits;
+    }
+
+    return alone < capacity ? alone : capacity;
 }
 
 int64_t ideal_settling_ns(const struct scenario *s)

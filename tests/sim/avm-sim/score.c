@@ -85,10 +85,11 @@ static const struct { const char *name; unsigned int kinds; } figures[] = {
     { "start p99 us", OF(MIXED) }, { "start max us", OF(MIXED) },
     { "error in 0.1 s", OF(SHARES) }, { "error in 1 s", OF(SHARES) },
     { "error in all", OF(SHARES) },
-    { "ms over in 10 ms", OF(CAPS) },
+    { "ms over in 10 ms", OF(CAPS) }, { "ms over on a grid", OF(CAPS) },
     { "on a pCPU", OF(WORK) }, { "idle beside waiting", OF(WORK) },
     { "p50 us", OF(DEADLINES) | OF(LOADS) },
     { "p99 us", OF(DEADLINES) | OF(LOADS) },
+    { "others' share error", OF(DEADLINES) | OF(LOADS) },
     { "switches/s", ~0u }, { "migrations/s", ~0u },
 };
 
@@ -98,9 +99,7 @@ bool score_has_figure(enum score_kind kind, const char *name)
 
     for ( i = 0; i < ARRAY_SIZE(figures); i++ )
         if ( !strcmp(figures[i].name, name) )
-            /* A sequence of loads has one result, of several runs. */
-            return (figures[i].kinds & (1u << kind)) &&
-                   (kind != SCORE_LOADS || i < 2);
+            return figures[i].kinds & (1u << kind);
 
     return false;
 }
@@ -279,7 +278,7 @@ static void measure_caps(const struct scenario *s, struct outcome *o)
 {
     unsigned int step = s->score.window_ns / host_sample_ns, i, w, nr = 0;
     unsigned int short_step = CAP_WINDOW_NS / host_sample_ns;
-    double sum = 0, over_ns = 0;
+    double sum = 0, over_ns = 0, grid_ns = 0;
 
     for ( i = 0; i < host_nr_domains; i++ )
     {
@@ -296,14 +295,59 @@ static void measure_caps(const struct scenario *s, struct outcome *o)
             sum += (got > due ? got - due : due - got) / due;
             nr++;
         }
-        /* Any such window, whatever the scheduler's own periods are. */
+        /*
+         * In any such window, whatever the scheduler's own periods are; and in
+         * those from the first millisecond on, which may well be its periods.
+         */
         for ( w = 0; w + short_step < host_nr_samples; w++ )
-            over_ns = max(over_ns, dom->windows[w + short_step] -
-                                   dom->windows[w] - cap * CAP_WINDOW_NS);
+        {
+            double ns = dom->windows[w + short_step] - dom->windows[w] -
+                        cap * CAP_WINDOW_NS;
+
+            over_ns = max(over_ns, ns);
+            if ( !(w % short_step) )
+                grid_ns = max(grid_ns, ns);
+        }
     }
     o->value = nr ? sum / nr : 1;
     o->samples = nr;
     more(o, "ms over in 10 ms", over_ns / 1e6);
+    more(o, "ms over on a grid", grid_ns / 1e6);
+}
+
+/*
+ * How far domains that only compute are from sharing by weight what the others
+ * leave, over the whole time.
+ */
+static double best_effort_error(const struct scenario *s)
+{
+    unsigned int nr = host_nr_domains, i;
+    double *v = must(calloc(4 * nr, sizeof(*v)));
+    double *weight = v, *limit = v + nr, *share = v + 2 * nr, *got = v + 3 * nr;
+    double left = 0, worst = 0;
+
+    for ( i = 0; i < nr; i++ )
+    {
+        const struct guest_domain *dom = &host_domains[i];
+        const struct domain_spec *d = dom->spec;
+        bool takes = d->nr_tasks == 1 && ideal_computes(d);
+
+        got[i] = takes ? dom->windows[host_nr_samples - 1] - dom->windows[0]
+                       : 0;
+        left += got[i];
+        weight[i] = takes ? d->settings.weight * d->nr_vcpus : 0;
+        limit[i] = takes ? (double)d->nr_vcpus * host_sample_ns *
+                           (host_nr_samples - 1) : 0;
+    }
+    ideal_water_fill(left, nr, weight, limit, share);
+    for ( i = 0; i < nr; i++ )
+        if ( share[i] > 0 )
+            worst = max(worst, (got[i] > share[i] ? got[i] - share[i]
+                                                  : share[i] - got[i]) /
+                               share[i]);
+    free(v);
+
+    return worst;
 }
 
 static void measure_makespan(const struct scenario *s, struct outcome *o)
@@ -390,6 +434,7 @@ void score_measure(const struct scenario *s, struct outcome *o)
     case SCORE_DEADLINES:
     case SCORE_LOADS:
         o->value = missed(s, o);
+        more(o, "others' share error", best_effort_error(s));
         gather(s, offsetof(struct guest_task, sojourn), &all);
         more(o, "p50 us", series_quantile(&all, 500) / 1e3);
         more(o, "p99 us", series_quantile(&all, 990) / 1e3);
@@ -512,7 +557,7 @@ double score_ideal(const struct scenario *s, double alone)
     case SCORE_MIXED:
         return ideal_feasible(s) ? 1 : 0;
     case SCORE_WORK:
-        return min(ideal_capacity(s), alone);
+        return ideal_work(s, alone);
     case SCORE_ENTITLEMENT:
         return entitled(s);
     case SCORE_MAKESPAN:
