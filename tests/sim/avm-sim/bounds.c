@@ -86,7 +86,7 @@ static bool is_tuned(const struct sched_def *s)
     return strchr(s->name, '-');
 }
 
-/* rtds and null do what they were told by hand: not what a host is shipped with. */
+/* rtds and null do what they were told by hand. */
 static bool among(const struct sched_def *s, enum bound_of of)
 {
     bool shares = !strncmp(s->name, "credit", strlen("credit"));

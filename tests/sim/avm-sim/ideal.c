@@ -343,9 +343,9 @@ int64_t ideal_makespan_ns(const struct scenario *s)
  * A vCPU that waits for its disk comes back to where others ran meanwhile, and
  * finds its caches colder by that, or comes back elsewhere, which is worse, or
  * its pCPU idled, which is worse yet: refill is slower than time by a factor of
- * 50, so even an idle pCPU to which all of fewer vCPUs than that come back loses
- * more than it saves. And each time there is a switch to it. Of its work, this
- * part goes on top.
+ * 50, so a pCPU that idles loses more than it saves, even if all of fewer vCPUs
+ * than that come back to it. And each time there is a switch to it. Of its
+ * work, this part goes on top.
  */
 static double lost_to_waits(const struct task_spec *t)
 {

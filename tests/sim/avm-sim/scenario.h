@@ -91,8 +91,8 @@ struct score_spec {
 };
 
 /*
- * What sched=activity has to reach: a figure of its worst seed is at most, or at
- * least, a number, or so much of the ideal or of what the best of some others has.
+ * What sched=activity has to reach: a figure of its worst seed is at most, or
+ * at least, a number, or so much of the ideal or of the best of some others.
  */
 enum bound_of {
     BOUND_ABSOLUTE, BOUND_OF_IDEAL, BOUND_OF_PEERS, BOUND_OF_SHIPPED,
