@@ -368,6 +368,19 @@ static void measure_makespan(const struct scenario *s, struct outcome *o)
     quantiles(s, &all, 1e3, o);
 }
 
+/* What bounds may be set on is just what there is. */
+static void check_figures(const struct scenario *s, const struct outcome *o)
+{
+    unsigned int i, nr = 0;
+
+    for ( i = 0; i < ARRAY_SIZE(figures); i++ )
+        nr += figures[i].kinds >> s->score.kind & 1;
+    /* All but value and score. */
+    SIM_CHECK(o->nr_more == nr - 2);
+    for ( i = 0; i < o->nr_more; i++ )
+        SIM_CHECK(score_has_figure(s->score.kind, o->more[i].name));
+}
+
 void score_measure(const struct scenario *s, struct outcome *o)
 {
     double got = 0, work = 0, rounds = 0, error;
@@ -461,6 +474,7 @@ void score_measure(const struct scenario *s, struct outcome *o)
     o->ignored = host_ignored;
     more(o, "switches/s", host_switches / seconds(s));
     more(o, "migrations/s", migrations / seconds(s));
+    check_figures(s, o);
 }
 
 /* ---- ideals ------------------------------------------------------------- */
