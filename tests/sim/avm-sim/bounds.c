@@ -67,8 +67,9 @@ static double worst(const struct line *line, const struct bound_spec *b,
         for ( s = 0; s < nr_seeds; s++ )
         {
             double one = figure_of(&row->cells[sched], s, b->figure);
-            double of = b->of == BOUND_OF_IDEAL ? row->ideals[s] : 1;
-            double over = b->at_least ? part * of - one : one - part * of;
+            double of = b->of == BOUND_OF_IDEAL && row->ideals[s] > 0
+                        ? row->ideals[s] : 1;
+            double over = b->at_least ? part - one / of : one / of - part;
 
             if ( found++ && over <= excess )
                 continue;
