@@ -91,6 +91,19 @@ void guest_account(struct guest *g)
         g->task->left_ns -= min(work_ns, g->task->left_ns);
 }
 
+s_time_t guest_refill_ns(const struct guest *g)
+{
+    const struct guest *other = host_running(g->cpu);
+    s_time_t others_ns = cpu_busy_ns[g->cpu] - g->others_ns;
+
+    if ( !g->placed )
+        return 0;
+    if ( other )
+        others_ns += sim.now_ns - other->started_ns;
+
+    return max(g->cold_ns, model_refill_ns(1, 1, others_ns));
+}
+
 /* ---- what it does next -------------------------------------------------- */
 
 static void arm_tick(struct guest *g)

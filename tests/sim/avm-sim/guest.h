@@ -119,6 +119,7 @@ extern s_time_t host_measure_from_ns;
 unsigned int host_cache_group(unsigned int cpu);
 struct guest *host_sibling(unsigned int cpu);   /* runs on the other thread */
 void host_note_event(const struct guest *g);    /* one that does not run */
+struct guest *host_running(unsigned int cpu);   /* NULL: none of ours */
 
 /* guest.c */
 void guest_init(struct guest *g, struct guest_domain *domain, unsigned int id,
@@ -129,6 +130,8 @@ void guest_started(struct guest *g, unsigned int cpu);
 void guest_stopped(struct guest *g);
 void guest_account(struct guest *g);
 void guest_speed_changed(struct guest *g);
+/* What it would lose to cold caches now if it went on where it was. */
+s_time_t guest_refill_ns(const struct guest *g);
 
 /*
  * For tasks. An event channel of @to's vCPU becomes pending; tasks.c hears of

@@ -100,6 +100,11 @@ struct guest *host_sibling(unsigned int cpu)
     return scenario->threads > 1 ? on_cpu[cpu ^ 1] : NULL;
 }
 
+struct guest *host_running(unsigned int cpu)
+{
+    return on_cpu[cpu];
+}
+
 void host_note_event(const struct guest *g)
 {
     if ( trace )
@@ -503,8 +508,8 @@ void host_run(const struct scenario *s, const struct sched_def *def,
     trace = trace_to;
 
     boot(seed);
-    /* Caps are kept over 10 ms, so that is what an overshoot is seen in. */
-    host_sample_ns = s->score.kind == SCORE_CAPS ? MILLISECS(10)
+    /* An overshoot is looked for in 10 ms, from any millisecond on. */
+    host_sample_ns = s->score.kind == SCORE_CAPS ? MILLISECS(1)
                                                  : MILLISECS(100);
     samples_room = (s->duration_ns - s->warmup_ns) / host_sample_ns + 1;
     start_ns = sim.now_ns;

@@ -16,8 +16,14 @@
 void ideal_water_fill(double capacity, unsigned int nr, const double *weight,
                       const double *limit, double *share);
 
+/* The work of all pCPUs: two busy threads of a core do a bit more than one. */
+double ideal_capacity(const struct scenario *s);
+
 /* pCPUs that a vCPU of a domain would use if it could. */
-double ideal_demand(const struct domain_spec *d);
+double ideal_demand(const struct scenario *s, const struct domain_spec *d);
+
+/* It never sleeps. */
+bool ideal_computes(const struct domain_spec *d);
 
 /* Fair part of a whole domain, in pCPUs, with these settings (one per domain;
  * NULL: the first ones of the scenario). Absent ones have a weight of 0. */
@@ -38,6 +44,9 @@ bool ideal_feasible(const struct scenario *s);
 
 /* The shortest time in which a fanout or a storm of wake-ups can be over. */
 int64_t ideal_makespan_ns(const struct scenario *s);
+
+/* Useful work of all: @alone is what they do with a pCPU each. */
+double ideal_work(const struct scenario *s, double alone);
 
 /* One period of the task whose phase is to be noticed. */
 int64_t ideal_settling_ns(const struct scenario *s);

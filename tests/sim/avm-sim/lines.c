@@ -130,6 +130,7 @@ struct line *lines_make(const struct work *w, const struct row *rows,
         line->unit = score_unit(s);
         line->about = s->about;
         line->ideal = rows[i].ideal;
+        line->parts = &rows[i];
         line->nr_parts = 1;
         if ( s->score.kind == SCORE_LOADS )
             while ( i + line->nr_parts < w->nr_scenarios &&

@@ -23,7 +23,7 @@ struct line {
     const char *unit, *about;
     double ideal;
     struct result *results;             /* by scheduler                       */
-    const struct row *parts;            /* of a sequence of loads             */
+    const struct row *parts;            /* one, or a sequence of loads        */
     unsigned int nr_parts;
 };
 

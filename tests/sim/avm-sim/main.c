@@ -35,7 +35,8 @@ static const char help[] =
 "      --cost FILE      put in what \"avm-sim cost --all\" wrote\n"
 "      --markdown FILE  write a table, too\n"
 "      --chart FILE     and a picture of it\n"
-"  avm-sim cost SCHED UNITS     do a fixed mix of operations, for callgrind\n"
+"  avm-sim cost SCHED UNITS[/PCPUS]\n"
+"                               do a fixed mix of operations, for callgrind\n"
 "  avm-sim cost --all OUT.json  instructions per operation, with callgrind\n"
 "  avm-sim list                 schedulers, kinds of tasks and scores\n"
 "\n"
@@ -195,7 +196,8 @@ int main(int argc, char *argv[])
     const struct sched_def *scheds[NR_SCHEDS_MAX];
     struct work w = { .scheds = scheds, .seeds = { 1, SEEDS_DEFAULT },
                       .parallel = PARALLEL };
-    const char *variant = NULL, *all = NULL;
+    const char *variant = NULL, *all = NULL, *units;
+    char *host;
     struct bench b = { 0 };
     uint64_t from_ms = 0, for_ms = 50;
     unsigned int verb, given = 0;
@@ -282,7 +284,10 @@ int main(int argc, char *argv[])
         if ( all )
             return cost_all(all);
         parse_scheds(argv[0], scheds);
-        return cost(scheds[0], number("units", argv[1], 2, 1024));
+        host = argv[1];
+        units = strsep(&host, "/");
+        return cost(scheds[0], number("units", units, 2, SCENARIO_VCPUS_MAX),
+                    host ? number("pcpus", host, 1, SCENARIO_PCPUS_MAX) : 0);
     default:
         return list();
     }

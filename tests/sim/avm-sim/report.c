@@ -5,6 +5,7 @@
 
 #include <yajl/yajl_gen.h>
 
+#include "bounds.h"
 #include "ideal.h"
 #include "json.h"
 #include "lines.h"
@@ -21,8 +22,7 @@ static int written(FILE *f)
     return 0;
 }
 
-/* Three digits are enough for people, and the same on every machine. */
-static const char *shown(double value)
+const char *shown(double value)
 {
     static char text[4][32];
     static unsigned int i;
@@ -132,6 +132,7 @@ int report_table(FILE *f, const struct work *w, const struct row *rows)
                         shown(r->median_value), shown(r->median_score));
         }
     }
+    bounds_table(f, w, lines, nr);
     table_ignored(f, w, rows);
     fprintf(f, "%u seed%s; the worst one counts.%s\n", w->seeds.nr,
             w->seeds.nr == 1 ? "" : "s",
@@ -143,12 +144,12 @@ int report_table(FILE *f, const struct work *w, const struct row *rows)
 
 /* ---- JSON --------------------------------------------------------------- */
 
-static void put_text(yajl_gen g, const char *text)
+void put_text(yajl_gen g, const char *text)
 {
     yajl_gen_string(g, (const unsigned char *)text, strlen(text));
 }
 
-static void put_number(yajl_gen g, const char *key, double value)
+void put_number(yajl_gen g, const char *key, double value)
 {
     char text[40];
 
@@ -157,7 +158,7 @@ static void put_number(yajl_gen g, const char *key, double value)
     yajl_gen_number(g, text, strlen(text));
 }
 
-static void put_pair(yajl_gen g, const char *key, const char *text)
+void put_pair(yajl_gen g, const char *key, const char *text)
 {
     put_text(g, key);
     put_text(g, text);
@@ -314,6 +315,8 @@ int report_json(FILE *f, const struct work *w, const struct row *rows,
     for ( k = 0; k < w->nr_scheds; k++ )
         put_number(g, w->scheds[k]->name, lines_min(lines, nr, k));
     yajl_gen_map_close(g);
+    put_text(g, "bounds");
+    bounds_json(g, w, lines, nr);
     put_text(g, "scenarios_run");
     yajl_gen_map_open(g);
     for ( k = 0; k < w->nr_scheds; k++ )
@@ -350,7 +353,38 @@ static double best_score(const struct work *w, const struct line *line)
     return best;
 }
 
-static void markdown_cost(FILE *f, const char *file)
+static const char *const op_names[] = { "wake", "block", "schedule" };
+
+/* What costs the first scheduler more than the one that Xen has by default. */
+static void markdown_dearer(FILE *f, const struct work *w, struct json *root)
+{
+    struct json *own = json_get(root, w->scheds[0]->name), *n;
+    struct json *other = json_get(root, "credit2");
+    unsigned int i, nr = 0, cheaper = 0;
+
+    if ( !own || !other || own == other )
+        return;
+    for ( i = 0; i < 3; i++ )
+        for ( n = json_get(own, op_names[i])->first; n; n = n->next )
+        {
+            struct json *than = json_get(json_get(other, op_names[i]), n->key);
+
+            if ( !than || than->type != JSON_INT || n->type != JSON_INT )
+                continue;
+            if ( n->number <= than->number )
+            {
+                cheaper++;
+                continue;
+            }
+            fprintf(f, "%s%s with %s units (%lld, %lld)", nr++ ? ", " :
+                    "\nDearer than under credit2: ", op_names[i], n->key,
+                    (long long)n->number, (long long)than->number);
+        }
+    fprintf(f, "%sNot dearer: %u of %u.\n", nr ? ".\n" : "\n", cheaper,
+            cheaper + nr);
+}
+
+static void markdown_cost(FILE *f, const struct work *w, const char *file)
 {
     struct json *root = json_read(file), *sched, *op, *n;
 
@@ -364,13 +398,13 @@ static void markdown_cost(FILE *f, const char *file)
             continue;
         for ( n = op->first; n; n = n->next )
         {
-            static const char *const ops[] = { "wake", "block", "schedule" };
             unsigned int i;
 
             fprintf(f, "| %s | %s |", sched->key, n->key);
             for ( i = 0; i < 3; i++ )
             {
-                struct json *value = json_get(json_get(sched, ops[i]), n->key);
+                struct json *value = json_get(json_get(sched, op_names[i]),
+                                              n->key);
 
                 if ( value && value->type == JSON_INT )
                     fprintf(f, " %lld |", (long long)value->number);
@@ -380,6 +414,7 @@ static void markdown_cost(FILE *f, const char *file)
             fputc('\n', f);
         }
     }
+    markdown_dearer(f, w, root);
 }
 
 /* Where the first column is behind the best of the others, and where ahead. */
@@ -483,9 +518,10 @@ int report_markdown(FILE *f, const struct work *w, const struct row *rows,
     for ( k = 0; k < w->nr_scheds; k++ )
         fprintf(f, " %s |", shown(lines_min(lines, nr, k)));
     fprintf(f, "\n");
+    bounds_markdown(f, w, lines, nr, cost);
     markdown_losses(f, w, lines, nr);
     if ( cost )
-        markdown_cost(f, cost);
+        markdown_cost(f, w, cost);
     fprintf(f, "\n## The scenarios\n\n");
     for ( i = 0; i < nr; i++ )
         if ( !i || strcmp(lines[i].about, lines[i - 1].about) )

@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#include <yajl/yajl_gen.h>
+
 #include "run.h"
 
 /* Return 0, or 1 if a run failed or the output cannot be written. */
@@ -15,5 +17,12 @@ int report_json(FILE *f, const struct work *w, const struct row *rows,
 int report_markdown(FILE *f, const struct work *w, const struct row *rows,
                     const char *cost);
 int report_chart(FILE *f, const struct work *w, const struct row *rows);
+
+/* Three digits are enough for people, and the same on every machine. */
+const char *shown(double value);
+
+void put_text(yajl_gen g, const char *text);
+void put_number(yajl_gen g, const char *key, double value);
+void put_pair(yajl_gen g, const char *key, const char *text);
 
 #endif /* AVM_SIM_REPORT_H */

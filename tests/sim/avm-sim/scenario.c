@@ -13,6 +13,7 @@
 #include "json.h"
 #include "memory.h"
 #include "scenario.h"
+#include "score.h"
 
 #define NS_PER_US 1000
 #define NS_PER_MS 1000000
@@ -23,7 +24,8 @@
 
 const char *const task_kind_names[TASK_KINDS] = {
     "hog", "periodic", "arrivals", "client", "server", "backend", "fanout",
-    "disk", "barrier", "lock", "phases", "dodger", "pester", "replay",
+    "disk", "barrier", "lock", "phases", "dodger", "pester",
+    "relay", "yielder", "replay",
 };
 
 static const char *const task_kind_about[TASK_KINDS] = {
@@ -40,6 +42,8 @@ static const char *const task_kind_about[TASK_KINDS] = {
     "is one task after the other, each for some time; again",
     "computes, but sleeps before each multiple of period_us",
     "each period_us sends an event without meaning to each vCPU of target",
+    "of the domain's vCPUs one computes work_us, wakes the next, and sleeps",
+    "computes, and yields each work_us",
     "computes and blocks as a recorded trace says",
 };
 
@@ -214,7 +218,8 @@ static void take_cpus(struct json *node, unsigned int nr, const char *what,
 
 #define K(kind) (1u << TASK_ ## kind)
 #define WORKS   (K(PERIODIC) | K(CLIENT) | K(SERVER) | K(BACKEND) | \
-                 K(FANOUT) | K(DISK) | K(BARRIER) | K(LOCK))
+                 K(FANOUT) | K(DISK) | K(BARRIER) | K(LOCK) | K(RELAY) | \
+                 K(YIELDER))
 #define T(member) offsetof(struct task_spec, member)
 static const struct field task_fields[] = {
     { "kind", F_OTHER, 0, .kinds = ~0u },
@@ -401,7 +406,10 @@ static void take_task(struct json *object, unsigned int nr_vcpus,
     t->kind = word_value(node, words);
     take_fields(object, task_fields, NR(task_fields), 1u << t->kind, t);
 
-    if ( (node = json_get(object, "vcpus")) )
+    node = json_get(object, "vcpus");
+    if ( node && t->kind == TASK_RELAY )
+        json_die(node, "a relay goes through all vCPUs");
+    if ( node )
         take_cpus(node, nr_vcpus, "vCPU", t->cpus);
     else
         memset(t->cpus, 0xff, sizeof(t->cpus));
@@ -553,6 +561,51 @@ static void take_change(struct json *object, struct scenario *s)
     s->changes[s->nr_changes++] = c;
 }
 
+/* ---- bounds ------------------------------------------------------------- */
+
+const char *const bound_of_names[] = {
+    "", "ideal", "peers", "shipped", "tuned", NULL
+};
+
+static void take_bound(struct json *object, struct scenario *s)
+{
+    struct { struct bound_spec b; int64_t limit[4]; } to = {
+        .limit = { -1, -1, -1, -1 },
+    };
+#define B(member) offsetof(typeof(to), member)
+#define LIMIT_MAX 1000000000
+    static const struct field fields[] = {
+        { "figure", F_TEXT, B(b.figure), .required = true },
+        { "of", F_WORD, B(b.of), .words = bound_of_names },
+        { "at_most", F_INT, B(limit[0]), 0, LIMIT_MAX },
+        { "at_most_permille", F_INT, B(limit[1]), 0, LIMIT_MAX },
+        { "at_least", F_INT, B(limit[2]), 0, LIMIT_MAX },
+        { "at_least_permille", F_INT, B(limit[3]), 0, LIMIT_MAX },
+    };
+#undef LIMIT_MAX
+#undef B
+    unsigned int i, nr = 0;
+
+    take_fields(object, fields, NR(fields), 0, &to);
+    for ( i = 0; i < NR(to.limit); i++ )
+        if ( to.limit[i] >= 0 )
+        {
+            nr++;
+            to.b.at_least = i >= 2;
+            to.b.permille = to.limit[i] * (i % 2 ? 1 : 1000);
+        }
+    if ( nr != 1 )
+        json_die(object, "wants one of at_most, at_most_permille, at_least, "
+                 "at_least_permille");
+    if ( !score_has_figure(s->score.kind, to.b.figure) )
+        json_die(json_get(object, "figure"),
+                 "a score of kind %s has no figure \"%s\"",
+                 score_kind_names[s->score.kind], to.b.figure);
+    s->bounds = must(realloc(s->bounds, (s->nr_bounds + 1) *
+                                        sizeof(*s->bounds)));
+    s->bounds[s->nr_bounds++] = to.b;
+}
+
 /* ---- the whole ---------------------------------------------------------- */
 
 unsigned int scenario_vcpus(const struct scenario *s)
@@ -629,6 +682,7 @@ static void take_scenario(struct json *root, struct scenario *s)
         { "domains", F_OTHER, 0, .required = true },
         { "changes", F_OTHER, 0 },
         { "score", F_OTHER, 0, .required = true },
+        { "bounds", F_OTHER, 0 },
         { "variants", F_OTHER, 0 },
     }, machine_fields[] = {
         { "sockets", F_INT, C(sockets), 1, 64 },
@@ -667,6 +721,9 @@ static void take_scenario(struct json *root, struct scenario *s)
     if ( s->nr_changes )
         qsort(s->changes, s->nr_changes, sizeof(*s->changes), by_time);
     take_score(json_get(root, "score"), s);
+    if ( (node = json_get(root, "bounds")) )
+        for ( node = want(node, JSON_ARRAY)->first; node; node = node->next )
+            take_bound(node, s);
 }
 
 /* "domains/hog/count": an element of a list by its name, or by its number. */

@@ -16,7 +16,7 @@
 enum task_kind {
     TASK_HOG, TASK_PERIODIC, TASK_ARRIVALS, TASK_CLIENT, TASK_SERVER,
     TASK_BACKEND, TASK_FANOUT, TASK_DISK, TASK_BARRIER, TASK_LOCK, TASK_PHASES,
-    TASK_DODGER, TASK_PESTER, TASK_REPLAY, TASK_KINDS
+    TASK_DODGER, TASK_PESTER, TASK_RELAY, TASK_YIELDER, TASK_REPLAY, TASK_KINDS
 };
 extern const char *const task_kind_names[TASK_KINDS];
 
@@ -90,6 +90,23 @@ struct score_spec {
     int64_t window_ns;          /* over which shares and caps are compared  */
 };
 
+/*
+ * What sched=activity has to reach: a figure of its worst seed is at most, or
+ * at least, a number, or so much of the ideal or of the best of some others.
+ */
+enum bound_of {
+    BOUND_ABSOLUTE, BOUND_OF_IDEAL, BOUND_OF_PEERS, BOUND_OF_SHIPPED,
+    BOUND_OF_TUNED
+};
+extern const char *const bound_of_names[];
+
+struct bound_spec {
+    char *figure;               /* see score_has_figure() */
+    int64_t of;                 /* enum bound_of */
+    bool at_least;              /* or at most    */
+    int64_t permille;           /* the limit     */
+};
+
 /* What rtds gets for a vCPU without a reservation. */
 enum rtds_mode {
     RTDS_FAIR,      /* its fair part of the machine, each 10 ms, extratime  */
@@ -109,6 +126,8 @@ struct scenario {
     struct change_spec *changes;
     unsigned int nr_changes;
     struct score_spec score;
+    struct bound_spec *bounds;
+    unsigned int nr_bounds;
 };
 
 static inline unsigned int scenario_pcpus(const struct scenario *s)

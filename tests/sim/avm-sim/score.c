@@ -16,6 +16,9 @@
  */
 #define SCORE_WORST 0.001
 
+/* What credit2 and activity keep caps over. */
+#define CAP_WINDOW_NS MILLISECS(10)
+
 static const struct {
     const char *metric, *unit;
     bool more_is_better;
@@ -68,6 +71,37 @@ const char *score_metric(const struct scenario *s)
 const char *score_unit(const struct scenario *s)
 {
     return kinds[s->score.kind].unit;
+}
+
+#define OF(kind)  (1u << SCORE_ ## kind)
+#define LATE      (OF(LATENCY) | OF(SOJOURN) | OF(MAKESPAN))
+static const struct { const char *name; unsigned int kinds; } figures[] = {
+    { "value", ~0u }, { "score", ~0u },
+    { "mean", LATE }, { "p50", LATE }, { "p90", LATE }, { "p99", LATE },
+    { "p999", LATE }, { "max", LATE | OF(SETTLING) },
+    { "others' part", OF(LATENCY) },
+    { "missed", OF(MIXED) | OF(DEADLINES) | OF(LOADS) },
+    { "missed part", OF(MIXED) }, { "share error", OF(MIXED) },
+    { "start p99 us", OF(MIXED) }, { "start max us", OF(MIXED) },
+    { "error in 0.1 s", OF(SHARES) }, { "error in 1 s", OF(SHARES) },
+    { "error in all", OF(SHARES) },
+    { "ms over in 10 ms", OF(CAPS) }, { "ms over on a grid", OF(CAPS) },
+    { "on a pCPU", OF(WORK) }, { "idle beside waiting", OF(WORK) },
+    { "p50 us", OF(DEADLINES) | OF(LOADS) },
+    { "p99 us", OF(DEADLINES) | OF(LOADS) },
+    { "others' share error", OF(DEADLINES) | OF(LOADS) },
+    { "switches/s", ~0u }, { "migrations/s", ~0u },
+};
+
+bool score_has_figure(enum score_kind kind, const char *name)
+{
+    unsigned int i;
+
+    for ( i = 0; i < ARRAY_SIZE(figures); i++ )
+        if ( !strcmp(figures[i].name, name) )
+            return figures[i].kinds & (1u << kind);
+
+    return false;
 }
 
 /* ---- in the run --------------------------------------------------------- */
@@ -208,10 +242,43 @@ static double share_error_of_all(const struct scenario *s)
     return share_error(s, (host_nr_samples - 1) * host_sample_ns);
 }
 
+/* Of what the domains beside the measured one could do, they did so much. */
+static double others_part(const struct scenario *s)
+{
+    double work = 0, own = 0, wanted = 0;
+    struct guest_domain *dom;
+    unsigned int i, k;
+
+    for ( dom = host_domains; dom < host_domains + host_nr_domains; dom++ )
+    {
+        for ( i = 0; i < dom->spec->nr_vcpus; i++ )
+        {
+            const struct guest *g = &dom->guests[i];
+
+            if ( !counts(s, dom) )
+            {
+                work += g->work_ns;
+                continue;
+            }
+            own += g->work_ns;
+            /* Two switches each time: to it, and back. */
+            for ( k = 0; k < g->nr_tasks; k++ )
+                own += g->tasks[k].finished * 2.0 * MODEL_SWITCH_NS;
+        }
+        if ( !counts(s, dom) )
+            wanted += ideal_demand(s, dom->spec) * dom->spec->nr_vcpus;
+    }
+    wanted = min(wanted * 1e9 * seconds(s),
+                 ideal_capacity(s) * 1e9 * seconds(s) - own);
+
+    return wanted > 0 ? work / wanted : 1;
+}
+
 static void measure_caps(const struct scenario *s, struct outcome *o)
 {
     unsigned int step = s->score.window_ns / host_sample_ns, i, w, nr = 0;
-    double sum = 0, over = 0;
+    unsigned int short_step = CAP_WINDOW_NS / host_sample_ns;
+    double sum = 0, over_ns = 0, grid_ns = 0;
 
     for ( i = 0; i < host_nr_domains; i++ )
     {
@@ -228,13 +295,59 @@ static void measure_caps(const struct scenario *s, struct outcome *o)
             sum += (got > due ? got - due : due - got) / due;
             nr++;
         }
-        for ( w = 0; w + 1 < host_nr_samples; w++ )
-            over = max(over, (dom->windows[w + 1] - dom->windows[w]) /
-                             (cap * host_sample_ns) - 1);
+        /*
+         * In any such window, whatever the scheduler's own periods are; and in
+         * those from the first millisecond on, which may well be its periods.
+         */
+        for ( w = 0; w + short_step < host_nr_samples; w++ )
+        {
+            double ns = dom->windows[w + short_step] - dom->windows[w] -
+                        cap * CAP_WINDOW_NS;
+
+            over_ns = max(over_ns, ns);
+            if ( !(w % short_step) )
+                grid_ns = max(grid_ns, ns);
+        }
     }
     o->value = nr ? sum / nr : 1;
     o->samples = nr;
-    more(o, "overshoot in 10 ms", over);
+    more(o, "ms over in 10 ms", over_ns / 1e6);
+    more(o, "ms over on a grid", grid_ns / 1e6);
+}
+
+/*
+ * How far domains that only compute are from sharing by weight what the others
+ * leave, over the whole time.
+ */
+static double best_effort_error(const struct scenario *s)
+{
+    unsigned int nr = host_nr_domains, i;
+    double *v = must(calloc(4 * nr, sizeof(*v)));
+    double *weight = v, *limit = v + nr, *share = v + 2 * nr, *got = v + 3 * nr;
+    double left = 0, worst = 0;
+
+    for ( i = 0; i < nr; i++ )
+    {
+        const struct guest_domain *dom = &host_domains[i];
+        const struct domain_spec *d = dom->spec;
+        bool takes = d->nr_tasks == 1 && ideal_computes(d);
+
+        got[i] = takes ? dom->windows[host_nr_samples - 1] - dom->windows[0]
+                       : 0;
+        left += got[i];
+        weight[i] = takes ? d->settings.weight * d->nr_vcpus : 0;
+        limit[i] = takes ? (double)d->nr_vcpus * host_sample_ns *
+                           (host_nr_samples - 1) : 0;
+    }
+    ideal_water_fill(left, nr, weight, limit, share);
+    for ( i = 0; i < nr; i++ )
+        if ( share[i] > 0 )
+            worst = max(worst, (got[i] > share[i] ? got[i] - share[i]
+                                                  : share[i] - got[i]) /
+                               share[i]);
+    free(v);
+
+    return worst;
 }
 
 static void measure_makespan(const struct scenario *s, struct outcome *o)
@@ -253,6 +366,19 @@ static void measure_makespan(const struct scenario *s, struct outcome *o)
             else if ( t->spec->kind == TASK_PERIODIC )
                 all.ns[i] = max(all.ns[i], t->sojourn.ns[i]);
     quantiles(s, &all, 1e3, o);
+}
+
+/* What bounds may be set on is just what there is. */
+static void check_figures(const struct scenario *s, const struct outcome *o)
+{
+    unsigned int i, nr = 0;
+
+    for ( i = 0; i < ARRAY_SIZE(figures); i++ )
+        nr += figures[i].kinds >> s->score.kind & 1;
+    /* All but value and score. */
+    SIM_CHECK(o->nr_more == nr - 2);
+    for ( i = 0; i < o->nr_more; i++ )
+        SIM_CHECK(score_has_figure(s->score.kind, o->more[i].name));
 }
 
 void score_measure(const struct scenario *s, struct outcome *o)
@@ -285,6 +411,7 @@ void score_measure(const struct scenario *s, struct outcome *o)
     case SCORE_LATENCY:
         gather(s, offsetof(struct guest_task, start), &all);
         quantiles(s, &all, 1e3, o);
+        more(o, "others' part", others_part(s));
         break;
     case SCORE_SOJOURN:
         gather(s, offsetof(struct guest_task, sojourn), &all);
@@ -293,6 +420,7 @@ void score_measure(const struct scenario *s, struct outcome *o)
     case SCORE_MIXED:
         error = share_error_of_all(s);
         o->value = (1 - missed(s, o)) * (1 - min(error, 1.0));
+        more(o, "missed part", o->samples ? o->more[0].value / o->samples : 1);
         more(o, "share error", error);
         gather(s, offsetof(struct guest_task, start), &all);
         more(o, "start p99 us", series_quantile(&all, 990) / 1e3);
@@ -319,6 +447,7 @@ void score_measure(const struct scenario *s, struct outcome *o)
     case SCORE_DEADLINES:
     case SCORE_LOADS:
         o->value = missed(s, o);
+        more(o, "others' share error", best_effort_error(s));
         gather(s, offsetof(struct guest_task, sojourn), &all);
         more(o, "p50 us", series_quantile(&all, 500) / 1e3);
         more(o, "p99 us", series_quantile(&all, 990) / 1e3);
@@ -345,6 +474,7 @@ void score_measure(const struct scenario *s, struct outcome *o)
     o->ignored = host_ignored;
     more(o, "switches/s", host_switches / seconds(s));
     more(o, "migrations/s", migrations / seconds(s));
+    check_figures(s, o);
 }
 
 /* ---- ideals ------------------------------------------------------------- */
@@ -430,7 +560,6 @@ static double entitled(const struct scenario *s)
 double score_ideal(const struct scenario *s, double alone)
 {
     const struct domain_spec *d;
-    double m = scenario_pcpus(s);
 
     switch ( s->score.kind )
     {
@@ -442,10 +571,7 @@ double score_ideal(const struct scenario *s, double alone)
     case SCORE_MIXED:
         return ideal_feasible(s) ? 1 : 0;
     case SCORE_WORK:
-        /* A core with two busy threads does a bit more than with one. */
-        m = m / s->threads *
-            (s->threads > 1 ? 2 * MODEL_SMT_PERMILLE / 1000.0 : 1);
-        return min(m, alone);
+        return ideal_work(s, alone);
     case SCORE_ENTITLEMENT:
         return entitled(s);
     case SCORE_MAKESPAN:
@@ -454,7 +580,7 @@ double score_ideal(const struct scenario *s, double alone)
         return ideal_settling_ns(s) / 1e6;
     case SCORE_GANG:
         d = &s->domains[first_of(s, s->score.group)];
-        return alone * entitled(s) / (d->nr_vcpus * ideal_demand(d));
+        return alone * entitled(s) / (d->nr_vcpus * ideal_demand(s, d));
     default:
         return 0;
     }

@@ -8,7 +8,7 @@
 
 #include "scenario.h"
 
-#define OUTCOME_MORE 10
+#define OUTCOME_MORE 12
 
 /* Of one run; goes through a pipe. */
 struct outcome {
@@ -22,6 +22,9 @@ struct outcome {
 /* What the score's value is and in which unit. */
 const char *score_metric(const struct scenario *s);
 const char *score_unit(const struct scenario *s);
+
+/* A bound may be set on "value", "score", and on what else is measured. */
+bool score_has_figure(enum score_kind kind, const char *name);
 
 /* In the process of the run, after it. */
 void score_measure(const struct scenario *s, struct outcome *o);

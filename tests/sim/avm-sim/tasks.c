@@ -67,7 +67,7 @@ static s_time_t work_ahead_ns(const struct guest_task *t)
 
 static struct job *job_add(struct guest_task *t, const struct job *job)
 {
-    s_time_t ahead_ns = work_ahead_ns(t);
+    s_time_t ahead_ns = work_ahead_ns(t), cold_ns = 0;
     struct job *j;
     unsigned int i;
 
@@ -85,6 +85,10 @@ static struct job *job_add(struct guest_task *t, const struct job *job)
     }
     j = &t->jobs[(t->first + t->nr) % t->room];
     *j = *job;
+    /* To fetch what others have evicted by now takes its time, too. */
+    if ( !t->guest->running )
+        cold_ns = guest_refill_ns(t->guest);
+    ahead_ns += min(ahead_ns, cold_ns);
     j->found_idle = !t->nr++;
     j->counts = j->found_idle || !t->guest->running;
     j->ahead_ns = ahead_ns;
@@ -609,6 +613,44 @@ static void pester_done(struct guest_task *t)
     request_done(t);
 }
 
+/* The one whose turn it is runs; its own event is what the last one sent. */
+static void relay_begin(struct guest_task *t)
+{
+    if ( !t->guest->id )
+        start_up(t);
+}
+
+static void relay_signal(struct guest_task *t)
+{
+    if ( !t->runnable )
+        guest_run(t, t->spec->work_ns);
+}
+
+static void relay_done(struct guest_task *t)
+{
+    struct guest_domain *dom = t->guest->domain;
+    struct guest *next = &dom->guests[(t->guest->id + 1) %
+                                      dom->spec->nr_vcpus];
+    unsigned int k;
+
+    guest_sleep(t);
+    for ( k = 0; k < next->nr_tasks; k++ )
+        if ( next->tasks[k].spec->kind == TASK_RELAY )
+            guest_signal(t, &next->tasks[k], IPI);
+}
+
+static void yielder_signal(struct guest_task *t)
+{
+    if ( !t->runnable )
+        guest_run(t, t->spec->work_ns);
+}
+
+static void yielder_done(struct guest_task *t)
+{
+    guest_run(t, t->spec->work_ns);
+    guest_yield(t);
+}
+
 /* ---- replay ------------------------------------------------------------- */
 
 static void replay_signal(struct guest_task *t)
@@ -695,6 +737,8 @@ static const struct behaviour behaviours[TASK_KINDS] = {
     [TASK_PHASES] = { phase_begin, NULL, NULL, NULL },
     [TASK_DODGER] = { dodger_begin, dodger_timer, dodger_signal, NULL },
     [TASK_PESTER] = { periodic_begin, periodic_timer, job_signal, pester_done },
+    [TASK_RELAY] = { relay_begin, NULL, relay_signal, relay_done },
+    [TASK_YIELDER] = { start_up, NULL, yielder_signal, yielder_done },
     [TASK_REPLAY] = { start_up, replay_timer, replay_signal, replay_done },
 };
 
