@@ -32,13 +32,16 @@ int printk(const char *fmt, ...)
 }
 
 /* Reads every byte, so that valgrind or MSan see what was not written. */
-void sim_trace(const void *data, size_t size)
+void sim_trace(uint32_t event, const void *data, size_t size)
 {
     static volatile uint8_t sink;
     const uint8_t *p = data;
+    size_t i;
 
-    while ( size-- )
-        sink ^= *p++;
+    for ( i = 0; i < size; i++ )
+        sink ^= p[i];
+    if ( sim.traced )
+        sim.traced(event, data, size);
 }
 
 /* ---- random numbers (xorshift64*) --------------------------------------- */
