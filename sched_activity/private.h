@@ -28,6 +28,7 @@
 #define SCHED_ACTIVITY_PRIVATE_H
 
 #include <xen/cpumask.h>
+#include <xen/lib.h>
 #include <xen/rbtree.h>
 #include <xen/rwlock.h>
 #include <xen/sched.h>
@@ -328,6 +329,32 @@ void act_trace_judgement(const struct act_unit *su, bool woke_task,
 void act_trace_budget(const struct act_unit *su, bool parked);
 void act_trace_move(const struct act_unit *su, unsigned int to, bool stolen);
 void act_trace_slice(const struct act_unit *su, s_time_t slice, s_time_t now);
+
+/*
+ * Why something that was asked for is refused. Of each the log gets one line:
+ * whoever asks again and again must not fill it.
+ */
+enum act_cause {
+    ACT_BAD_OPTION,               /* on Xen's command line                  */
+    ACT_BAD_RATELIMIT,
+    ACT_BAD_SLICE_MIN,
+    ACT_BAD_SLICE_MAX,
+    ACT_BAD_DEBT_MAX,
+    ACT_BAD_FIELDS,
+    ACT_BAD_WEIGHT,
+    ACT_BAD_CAP,
+    ACT_BAD_URGENCY,
+    ACT_BAD_LEASE,
+    ACT_CAUSES
+};
+
+/* control.c: any context. Better without locks: a console may be slow. */
+bool act_first_refusal(enum act_cause cause);
+#define act_refuse(cause, fmt, args...) \
+    do { \
+        if ( act_first_refusal(cause) ) \
+            printk(XENLOG_WARNING "sched=activity: " fmt "\n", ## args); \
+    } while ( 0 )
 
 /* control.c */
 void act_params_init(struct act_params *params);

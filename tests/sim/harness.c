@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The parts of the harness that keep state: locks and memory; and failure. */
 #include <malloc.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -28,6 +29,17 @@ void sim_bug(const char *file, int line, const char *what)
 
 int printk(const char *fmt, ...)
 {
+    char line[256];
+    va_list args;
+
+    if ( sim.printed )
+    {
+        va_start(args, fmt);
+        vsnprintf(line, sizeof(line), fmt, args);
+        va_end(args);
+        sim.printed(line);
+    }
+
     return sim.verbose ? fputs(fmt, stdout) : 0;
 }
 
