@@ -671,7 +671,7 @@ static void cf_check act_schedule(const struct scheduler *ops,
         next->unit->migrated = false;
 
     if ( !act_is_idle(next) )
-        act_trace(decision, next, next != prev, limit, now);
+        act_trace(decision, next, next != prev, limit);
 
     if ( prev->yielded )
     {

@@ -323,7 +323,7 @@ void act_new_slice(struct act_unit *su, s_time_t now)
     }
 
     su->vdeadline = su->vruntime + act_virtual(su, act_slice(su));
-    act_trace(slice, su, act_slice(su), now);
+    act_trace(slice, su);
 }
 
 /* @su has just woken, or come from another queue, and has no slice. */

@@ -104,7 +104,7 @@ void act_event_go_on(struct act_unit *su, s_time_t now)
 {
     su->class = ACT_BOOSTED;
     su->boosts++;
-    act_trace(boost, su, true, now);
+    act_trace(boost, su, true);
     act_event_look(su, now);
     su->space = su->home_space;
     su->at_work = true;
@@ -150,7 +150,7 @@ bool act_event_judge(struct act_unit *su, s_time_t now)
     woke_task = back && (su->at_work ||
                          act_space_switches(su) - su->space_switches >= 2);
     act_learn(su, woke_task);
-    act_trace(judgement, su, woke_task, now);
+    act_trace(judgement, su, woke_task);
     if ( back )
         su->home_space = su->space;
     su->at_work = false;

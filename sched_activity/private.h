@@ -310,7 +310,8 @@ void act_record_fill(struct act_unit *su, const struct vcpu *v, s_time_t now,
 
 /*
  * trace.c: the lock of su->rq is held. act_trace(what, ...) calls
- * act_trace_what(...) if somebody traces.
+ * act_trace_what(...) if somebody traces. They look at the clock themselves, so
+ * that nobody keeps the time at hand for their sake.
  */
 #define act_trace(what, args...) \
     do { \
@@ -319,16 +320,15 @@ void act_record_fill(struct act_unit *su, const struct vcpu *v, s_time_t now,
     } while ( 0 )
 
 void act_trace_decision(const struct act_unit *su, bool switches,
-                        s_time_t limit, s_time_t now);
+                        s_time_t limit);
 void act_trace_tickle(const struct act_unit *su, unsigned int cpu,
                       unsigned int why);
 void act_trace_event(const struct act_unit *su, bool boosts);
-void act_trace_boost(const struct act_unit *su, bool at_work, s_time_t now);
-void act_trace_judgement(const struct act_unit *su, bool woke_task,
-                         s_time_t now);
+void act_trace_boost(const struct act_unit *su, bool at_work);
+void act_trace_judgement(const struct act_unit *su, bool woke_task);
 void act_trace_budget(const struct act_unit *su, bool parked);
 void act_trace_move(const struct act_unit *su, unsigned int to, bool stolen);
-void act_trace_slice(const struct act_unit *su, s_time_t slice, s_time_t now);
+void act_trace_slice(const struct act_unit *su);
 
 /*
  * Why something that was asked for is refused. Of each the log gets one line:

@@ -120,7 +120,7 @@ void act_boost(struct act_unit *su, s_time_t now)
     act_dequeue(su);
     su->class = ACT_BOOSTED;
     su->boosts++;
-    act_trace(boost, su, false, now);
+    act_trace(boost, su, false);
     act_new_slice(su, now);
     act_insert(su);
     act_tickle(su, now);

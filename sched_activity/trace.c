@@ -29,20 +29,20 @@ static int32_t act_trc_us(s_time_t ns)
     return min_t(s_time_t, max_t(s_time_t, ns / 1000, INT32_MIN), INT32_MAX);
 }
 
-static int32_t act_trc_lag(const struct act_unit *su, s_time_t now)
+static int32_t act_trc_lag(const struct act_unit *su)
 {
-    return act_trc_us(act_lag(su, now));
+    return act_trc_us(act_lag(su, NOW()));
 }
 
 void act_trace_decision(const struct act_unit *su, bool switches,
-                        s_time_t limit, s_time_t now)
+                        s_time_t limit)
 {
     const struct act_trc_decision rec = {
         .id = act_trc_id(su),
         .class = su->class,
         .switches = switches,
         .queued = min(su->rq->nr_queued, UINT16_MAX + 0U),
-        .lag_us = act_trc_lag(su, now),
+        .lag_us = act_trc_lag(su),
         .limit_us = act_trc_us(limit),
     };
 
@@ -74,27 +74,26 @@ void act_trace_event(const struct act_unit *su, bool boosts)
     act_trace_write(ACT_TRC_EVENT_WAITS, rec);
 }
 
-void act_trace_boost(const struct act_unit *su, bool at_work, s_time_t now)
+void act_trace_boost(const struct act_unit *su, bool at_work)
 {
     const struct act_trc_boost rec = {
         .id = act_trc_id(su),
         .evidence = su->evidence,
         .at_work = at_work,
-        .lag_us = act_trc_lag(su, now),
+        .lag_us = act_trc_lag(su),
     };
 
     act_trace_write(ACT_TRC_BOOST, rec);
 }
 
-void act_trace_judgement(const struct act_unit *su, bool woke_task,
-                         s_time_t now)
+void act_trace_judgement(const struct act_unit *su, bool woke_task)
 {
     const struct act_trc_judgement rec = {
         .id = act_trc_id(su),
         .evidence = su->evidence,
         .woke_task = woke_task,
         .boosted = su->class == ACT_BOOSTED,
-        .after_us = act_trc_us(now - su->event_since),
+        .after_us = act_trc_us(NOW() - su->event_since),
     };
 
     act_trace_write(ACT_TRC_JUDGEMENT, rec);
@@ -122,13 +121,13 @@ void act_trace_move(const struct act_unit *su, unsigned int to, bool stolen)
     act_trace_write(ACT_TRC_MOVE, rec);
 }
 
-void act_trace_slice(const struct act_unit *su, s_time_t slice, s_time_t now)
+void act_trace_slice(const struct act_unit *su)
 {
     const struct act_trc_slice rec = {
         .id = act_trc_id(su),
         .class = su->class,
-        .lag_us = act_trc_lag(su, now),
-        .slice_us = act_trc_us(slice),
+        .lag_us = act_trc_lag(su),
+        .slice_us = act_trc_us(act_slice(su)),
     };
 
     act_trace_write(ACT_TRC_SLICE, rec);
