@@ -186,7 +186,7 @@ int xentrace_read(const char *file, struct xentrace *trace)
             continue;
     if ( rc < 0 )
         rc = trace->nr ? 0 : bad(r, "there is nothing of a scheduler in it "
-                                 "(xentrace -e 0x2f000 traces that)");
+                                 "(xentrace -e sched traces that)");
     fclose(r->f);
     free(r);
     if ( !rc )
