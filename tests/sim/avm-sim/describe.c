@@ -189,7 +189,7 @@ static bool describe_core(FILE *f, const struct xentrace_record *rec)
         {
             fprintf(f, "d%uv%u %s", d[0], d[1], of_vcpu[i].what);
             if ( of_vcpu[i].timed )
-                fprintf(f, " %u us", d[2] / 1000);
+                fprintf(f, " %u.%03u us", d[2] / 1000, d[2] % 1000);
             return true;
         }
 
