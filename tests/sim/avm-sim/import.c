@@ -16,7 +16,7 @@
 
 #include "../../../sched_activity/trace.h"
 
-/* Shorter runs say too little about the clock: a record comes 1 us late or so. */
+/* Shorter runs say too little of the clock: a record comes 1 us late or so. */
 #define CLOCK_RUN_MIN_NS  100000
 /* The core's runtimes are of 32 bit: those of long runs say nothing. */
 #define CLOCK_TOLERANCE   0.02
@@ -309,8 +309,8 @@ int import(const char *xentrace, const char *out, unsigned int mhz, bool text)
         }
     }
     if ( !rc && im.trace.lost )
-        fprintf(stderr, "%s: %"PRIu64" records were lost; what happened then is "
-                "not known (xentrace -S gives it more room)\n", xentrace,
+        fprintf(stderr, "%s: %"PRIu64" records were lost; what happened then "
+                "is not known (xentrace -S gives it more room)\n", xentrace,
                 im.trace.lost);
     free(im.cpus);
     free(im.trace.records);

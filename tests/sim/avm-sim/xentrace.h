@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The file that xentrace writes: for each pCPU in turn what its trace buffer had
- * since the last time, behind a record that says which pCPU and how many bytes.
+ * The file that xentrace writes: for each pCPU in turn what its trace buffer
+ * had since the last time, behind a record that says which pCPU and how many
+ * bytes.
  */
 #ifndef AVM_SIM_XENTRACE_H
 #define AVM_SIM_XENTRACE_H
@@ -23,7 +24,7 @@ struct xentrace_record {
 };
 
 struct xentrace {
-    struct xentrace_record *records;    /* of schedulers and lost ones; by time */
+    struct xentrace_record *records; /* of schedulers and lost ones; by time  */
     size_t nr;
     unsigned int nr_cpus;
     uint64_t lost;              /* for which there was no room                */
