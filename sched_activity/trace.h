@@ -43,6 +43,8 @@ struct act_trc_tickle {
                                      there now computes and goes behind it  */
 #define ACT_TRC_WHY_LATEST 3      /* of those that go behind the unit, who
                                      runs there goes last                   */
+#define ACT_TRC_WHY_GANG   4      /* others of its guest run, and who runs
+                                     there is of another guest              */
 
 /* An event came for the unit, which waits for a pCPU. */
 #define ACT_TRC_EVENT_WAITS 3
