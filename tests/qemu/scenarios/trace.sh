@@ -4,7 +4,7 @@
 # xentrace on real Xen: what the trace says of guests that ran is what Xen's
 # own accounts say, and the scheduler's records are there.
 #
-# xen-run: --sched activity --icount 1 --timeout 600 --file build/avm-sim
+# xen-run: --sched activity --icount 1 --timeout 900 --file build/avm-sim
 #
 # dom0, which writes the trace, has a pCPU to itself; the others share one.
 
