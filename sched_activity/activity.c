@@ -432,6 +432,7 @@ static void cf_check act_migrate(const struct scheduler *ops,
 
         act_unassign(su, now);
         act_assign(su, rq, now);
+        act_trace(move, su, new_cpu, false);
     }
 
     if ( sched_unit_master(unit) != new_cpu )
@@ -669,6 +670,9 @@ static void cf_check act_schedule(const struct scheduler *ops,
     }
     else
         next->unit->migrated = false;
+
+    if ( !act_is_idle(next) )
+        act_trace(decision, next, next != prev, limit);
 
     if ( prev->yielded )
     {

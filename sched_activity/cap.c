@@ -224,6 +224,7 @@ void act_cap_park(struct act_unit *su)
     spin_lock(&su->dom->budget_lock);
     su->dom->nr_parked++;
     spin_unlock(&su->dom->budget_lock);
+    act_trace(budget, su, true);
 }
 
 void act_cap_unpark(struct act_unit *su)
@@ -236,6 +237,7 @@ void act_cap_unpark(struct act_unit *su)
     spin_lock(&su->dom->budget_lock);
     su->dom->nr_parked--;
     spin_unlock(&su->dom->budget_lock);
+    act_trace(budget, su, false);
 }
 
 /*

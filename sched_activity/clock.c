@@ -220,6 +220,16 @@ static bool act_vtime(const struct act_unit *su, s_time_t now, s_time_t *vtime)
     return true;
 }
 
+/* What @su is owed at @now, in time on a pCPU; below 0: what it has borrowed. */
+s_time_t act_lag(const struct act_unit *su, s_time_t now)
+{
+    s_time_t vtime;
+
+    return act_vtime(su, now, &vtime)
+           ? (vtime - act_vruntime(su, now)) * su->weight / ACT_WEIGHT_SCALE
+           : 0;
+}
+
 /*
  * Is @su so far ahead of its competitors that it may not be urgent? They may come
  * with ACT_LAG_MAX that they are owed, which is no debt of its.
@@ -310,6 +320,7 @@ void act_new_slice(struct act_unit *su, s_time_t now)
     }
 
     su->vdeadline = su->vruntime + act_virtual(su, act_slice(su));
+    act_trace(slice, su);
 }
 
 /* @su has just woken, or come from another queue, and has no slice. */

@@ -31,20 +31,53 @@
 /* After so many records a waiting interrupt or softirq goes first. */
 #define ACT_RECORDS_CALL 1024U
 
-static int act_params_set(struct act_params *params,
-                          const struct xen_sysctl_sched_activity_params *p)
-{
-    if ( p->ratelimit_us > 500000 || p->slice_min_us < 50 ||
-         p->slice_min_us > p->slice_max_us || p->slice_max_us > 100000 ||
-         p->debt_max_us > 1000000 )
-        return -EINVAL;
+/* What is accepted; stands in abi/activity.h, too. */
+#define ACT_RATELIMIT_LIMIT_US   500000U
+#define ACT_SLICE_MIN_LIMIT_US   50U
+#define ACT_SLICE_MAX_LIMIT_US   100000U
+#define ACT_DEBT_MAX_LIMIT_US    1000000U
 
+bool act_first_refusal(enum act_cause cause)
+{
+    /* Of the whole host: pools and domains come and go, the log stays. */
+    static unsigned long said;
+
+    BUILD_BUG_ON(ACT_CAUSES > BITS_PER_LONG);
+
+    return !test_and_set_bit(cause, &said);
+}
+
+static bool act_params_valid(const struct xen_sysctl_sched_activity_params *p)
+{
+    if ( p->ratelimit_us > ACT_RATELIMIT_LIMIT_US )
+        act_refuse(ACT_BAD_RATELIMIT, "ratelimit %u us is not in 0..%u",
+                   p->ratelimit_us, ACT_RATELIMIT_LIMIT_US);
+    else if ( p->slice_max_us > ACT_SLICE_MAX_LIMIT_US ||
+              p->slice_max_us < ACT_SLICE_MIN_LIMIT_US )
+        act_refuse(ACT_BAD_SLICE_MAX, "longest slice %u us is not in %u..%u",
+                   p->slice_max_us, ACT_SLICE_MIN_LIMIT_US,
+                   ACT_SLICE_MAX_LIMIT_US);
+    else if ( p->slice_min_us < ACT_SLICE_MIN_LIMIT_US ||
+              p->slice_min_us > p->slice_max_us )
+        act_refuse(ACT_BAD_SLICE_MIN, "shortest slice %u us is not in %u..%u, "
+                   "the longest", p->slice_min_us, ACT_SLICE_MIN_LIMIT_US,
+                   p->slice_max_us);
+    else if ( p->debt_max_us > ACT_DEBT_MAX_LIMIT_US )
+        act_refuse(ACT_BAD_DEBT_MAX, "debt %u us is not in 0..%u",
+                   p->debt_max_us, ACT_DEBT_MAX_LIMIT_US);
+    else
+        return true;
+
+    return false;
+}
+
+static void act_params_set(struct act_params *params,
+                           const struct xen_sysctl_sched_activity_params *p)
+{
     params->ratelimit = MICROSECS(p->ratelimit_us);
     params->slice_min = MICROSECS(p->slice_min_us);
     params->slice_max = MICROSECS(p->slice_max_us);
     params->debt_max = MICROSECS(p->debt_max_us);
-
-    return 0;
 }
 
 void act_params_init(struct act_params *params)
@@ -56,12 +89,13 @@ void act_params_init(struct act_params *params)
         .debt_max_us = ACT_DEBT_MAX_US,
     };
 
-    if ( !act_params_set(params, &defaults) )
-        return;
-
-    printk(XENLOG_WARNING "sched_ratelimit_us=%u is out of range, using %u\n",
-           defaults.ratelimit_us, SCHED_DEFAULT_RATELIMIT_US);
-    defaults.ratelimit_us = SCHED_DEFAULT_RATELIMIT_US;
+    if ( defaults.ratelimit_us > ACT_RATELIMIT_LIMIT_US )
+    {
+        act_refuse(ACT_BAD_OPTION, "sched_ratelimit_us=%u is not in 0..%u: "
+                   "using %u", defaults.ratelimit_us, ACT_RATELIMIT_LIMIT_US,
+                   SCHED_DEFAULT_RATELIMIT_US);
+        defaults.ratelimit_us = SCHED_DEFAULT_RATELIMIT_US;
+    }
     act_params_set(params, &defaults);
 }
 
@@ -78,29 +112,46 @@ static struct act_dom *act_find_dom(const struct act_private *prv,
     return NULL;
 }
 
-static bool act_op_valid(const struct domain *d,
-                         const struct xen_domctl_sched_activity *op)
+static bool act_lease_valid(const struct xen_domctl_sched_activity *op)
 {
-    if ( op->set & ~XEN_SCHED_ACTIVITY_SET_ALL )
-        return false;
-
-    if ( (op->set & XEN_SCHED_ACTIVITY_SET_WEIGHT) &&
-         op->weight < XEN_SCHED_ACTIVITY_WEIGHT_MIN )
-        return false;
-
-    if ( (op->set & XEN_SCHED_ACTIVITY_SET_CAP) && op->cap &&
-         op->cap > 100U * d->max_vcpus )
-        return false;
-
-    if ( !(op->set & XEN_SCHED_ACTIVITY_SET_URGENCY) )
-        return true;
-
     if ( op->urgency == XEN_SCHED_ACTIVITY_URGENCY_NORMAL )
         return op->lease_ms == 0;
 
-    return op->urgency <= XEN_SCHED_ACTIVITY_URGENCY_MAX &&
-           op->lease_ms >= XEN_SCHED_ACTIVITY_LEASE_MS_MIN &&
+    return op->lease_ms >= XEN_SCHED_ACTIVITY_LEASE_MS_MIN &&
            op->lease_ms <= XEN_SCHED_ACTIVITY_LEASE_MS_MAX;
+}
+
+static bool act_op_valid(const struct domain *d,
+                         const struct xen_domctl_sched_activity *op)
+{
+    bool urgency = op->set & XEN_SCHED_ACTIVITY_SET_URGENCY;
+
+    if ( op->set & ~XEN_SCHED_ACTIVITY_SET_ALL )
+        act_refuse(ACT_BAD_FIELDS, "d%d: fields %#x are not among %#x",
+                   d->domain_id, op->set, XEN_SCHED_ACTIVITY_SET_ALL);
+    /* The field's type is what bounds it above. */
+    else if ( (op->set & XEN_SCHED_ACTIVITY_SET_WEIGHT) &&
+              op->weight < XEN_SCHED_ACTIVITY_WEIGHT_MIN )
+        act_refuse(ACT_BAD_WEIGHT, "d%d: weight %u is not in %u..%u",
+                   d->domain_id, op->weight, XEN_SCHED_ACTIVITY_WEIGHT_MIN,
+                   XEN_SCHED_ACTIVITY_WEIGHT_MAX);
+    else if ( (op->set & XEN_SCHED_ACTIVITY_SET_CAP) &&
+              op->cap > 100U * d->max_vcpus )
+        act_refuse(ACT_BAD_CAP, "d%d: cap %u is not in 0..%u", d->domain_id,
+                   op->cap, 100U * d->max_vcpus);
+    else if ( urgency && op->urgency > XEN_SCHED_ACTIVITY_URGENCY_MAX )
+        act_refuse(ACT_BAD_URGENCY, "d%d: urgency %u is not in 0..%u",
+                   d->domain_id, op->urgency, XEN_SCHED_ACTIVITY_URGENCY_MAX);
+    else if ( urgency && !act_lease_valid(op) )
+        act_refuse(ACT_BAD_LEASE, "d%d: a lease of %u ms for urgency %u is not "
+                   "in %u..%u (0 for urgency %u)", d->domain_id, op->lease_ms,
+                   op->urgency, XEN_SCHED_ACTIVITY_LEASE_MS_MIN,
+                   XEN_SCHED_ACTIVITY_LEASE_MS_MAX,
+                   XEN_SCHED_ACTIVITY_URGENCY_NORMAL);
+    else
+        return true;
+
+    return false;
 }
 
 /* Charge what the domain ran so far under the terms that end now. */
@@ -183,6 +234,10 @@ int cf_check act_adjust(const struct scheduler *ops, struct domain *d,
     unsigned long flags;
     int rc = 0;
 
+    if ( op->cmd == XEN_DOMCTL_SCHEDOP_putinfo &&
+         !act_op_valid(d, &op->u.activity) )
+        return -EINVAL;
+
     write_lock_irqsave(&prv->lock, flags);
 
     dom = act_find_dom(prv, d);
@@ -192,10 +247,7 @@ int cf_check act_adjust(const struct scheduler *ops, struct domain *d,
         switch ( op->cmd )
         {
         case XEN_DOMCTL_SCHEDOP_putinfo:
-            if ( act_op_valid(d, &op->u.activity) )
-                act_set(dom, &op->u.activity);
-            else
-                rc = -EINVAL;
+            act_set(dom, &op->u.activity);
             break;
 
         case XEN_DOMCTL_SCHEDOP_getinfo:
@@ -330,8 +382,10 @@ int cf_check act_adjust_global(const struct scheduler *ops,
     switch ( act->op )
     {
     case XEN_SYSCTL_SCHED_ACTIVITY_OP_PARAMS:
+        rc = put && !act_params_valid(p) ? -EINVAL : 0;
         write_lock_irqsave(&prv->lock, flags);
-        rc = put ? act_params_set(&prv->params, p) : 0;
+        if ( put && !rc )
+            act_params_set(&prv->params, p);
         p->ratelimit_us = prv->params.ratelimit / MICROSECS(1);
         p->slice_min_us = prv->params.slice_min / MICROSECS(1);
         p->slice_max_us = prv->params.slice_max / MICROSECS(1);

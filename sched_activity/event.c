@@ -62,10 +62,13 @@ static bool act_events_matter(const struct act_unit *su, s_time_t now)
 /* An event reached @su, which waits for a pCPU. Is it to run early? */
 bool act_event(struct act_unit *su, s_time_t now)
 {
-    su->event_waits = true;
+    bool boosts = su->state == ACT_QUEUED && su->class == ACT_FAIR &&
+                  act_events_matter(su, now) && !act_in_debt(su, now);
 
-    return su->state == ACT_QUEUED && su->class == ACT_FAIR &&
-           act_events_matter(su, now) && !act_in_debt(su, now);
+    su->event_waits = true;
+    act_trace(event, su, boosts);
+
+    return boosts;
 }
 
 static void act_event_look(struct act_unit *su, s_time_t now)
@@ -101,6 +104,7 @@ void act_event_go_on(struct act_unit *su, s_time_t now)
 {
     su->class = ACT_BOOSTED;
     su->boosts++;
+    act_trace(boost, su, true);
     act_event_look(su, now);
     su->space = su->home_space;
     su->at_work = true;
@@ -127,7 +131,7 @@ static void act_learn(struct act_unit *su, bool woke_task)
 /* @su has run up to @now. True: if it was boosted, the reason is gone. */
 bool act_event_judge(struct act_unit *su, s_time_t now)
 {
-    bool back;
+    bool back, woke_task;
 
     if ( !su->probe || now < su->probe )
         return false;
@@ -143,8 +147,10 @@ bool act_event_judge(struct act_unit *su, s_time_t now)
     }
 
     /* Short work may have come and gone. */
-    act_learn(su, back && (su->at_work ||
-                           act_space_switches(su) - su->space_switches >= 2));
+    woke_task = back && (su->at_work ||
+                         act_space_switches(su) - su->space_switches >= 2);
+    act_learn(su, woke_task);
+    act_trace(judgement, su, woke_task);
     if ( back )
         su->home_space = su->space;
     su->at_work = false;

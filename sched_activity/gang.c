@@ -141,6 +141,7 @@ static void act_gang_join(struct act_unit *sibling, s_time_t now)
         sibling->vdeadline = vdeadline;
         act_insert(sibling);
     }
+    act_trace(tickle, sibling, cpu, ACT_TRC_WHY_GANG);
     act_tickle_cpu(sibling->rq, cpu);
 }
 

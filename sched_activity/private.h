@@ -9,6 +9,7 @@
  *   event.c     events for units that wait: which of them matter
  *   cap.c       caps: budgets, parking, replenishment
  *   record.c    the activity record of each vCPU
+ *   trace.c     records for xentrace; their layout is in trace.h
  *   control.c   domctl and sysctl
  *
  * Locks, outermost first:
@@ -27,16 +28,19 @@
 #define SCHED_ACTIVITY_PRIVATE_H
 
 #include <xen/cpumask.h>
+#include <xen/lib.h>
 #include <xen/rbtree.h>
 #include <xen/rwlock.h>
 #include <xen/sched.h>
 #include <xen/spinlock.h>
 #include <xen/timer.h>
+#include <xen/trace.h>
 
 #include <public/domctl.h>
 #include <public/sysctl.h>
 
 #include "../private.h"
+#include "trace.h"
 
 /*
  * pCPUs that share one queue and lock. Eight is a common core complex; above
@@ -257,6 +261,7 @@ void act_deactivate(struct act_unit *su);
 void act_clock_start(struct act_unit *su, s_time_t now);
 void act_clock_stop(struct act_unit *su);
 void act_charge(struct act_unit *su, s_time_t now);
+s_time_t act_lag(const struct act_unit *su, s_time_t now);
 bool act_in_debt(const struct act_unit *su, s_time_t now);
 s_time_t act_boost_slice(const struct act_unit *su);
 s_time_t act_slice(const struct act_unit *su);
@@ -318,6 +323,54 @@ void act_record_block(struct act_unit *su);
 void act_record_wake(struct act_unit *su, s_time_t now);
 void act_record_fill(struct act_unit *su, const struct vcpu *v, s_time_t now,
                      struct xen_sched_activity_record *rec);
+
+/*
+ * trace.c: the lock of su->rq is held. act_trace(what, ...) calls
+ * act_trace_what(...) if somebody traces. They look at the clock themselves, so
+ * that nobody keeps the time at hand for their sake.
+ */
+#define act_trace(what, args...) \
+    do { \
+        if ( unlikely(tb_init_done) ) \
+            act_trace_ ## what(args); \
+    } while ( 0 )
+
+void act_trace_decision(const struct act_unit *su, bool switches,
+                        s_time_t limit);
+void act_trace_tickle(const struct act_unit *su, unsigned int cpu,
+                      unsigned int why);
+void act_trace_event(const struct act_unit *su, bool boosts);
+void act_trace_boost(const struct act_unit *su, bool at_work);
+void act_trace_judgement(const struct act_unit *su, bool woke_task);
+void act_trace_budget(const struct act_unit *su, bool parked);
+void act_trace_move(const struct act_unit *su, unsigned int to, bool stolen);
+void act_trace_slice(const struct act_unit *su);
+
+/*
+ * Why something that was asked for is refused. Of each the log gets one line:
+ * whoever asks again and again must not fill it.
+ */
+enum act_cause {
+    ACT_BAD_OPTION,               /* on Xen's command line                  */
+    ACT_BAD_RATELIMIT,
+    ACT_BAD_SLICE_MIN,
+    ACT_BAD_SLICE_MAX,
+    ACT_BAD_DEBT_MAX,
+    ACT_BAD_FIELDS,
+    ACT_BAD_WEIGHT,
+    ACT_BAD_CAP,
+    ACT_BAD_URGENCY,
+    ACT_BAD_LEASE,
+    ACT_CAUSES
+};
+
+/* control.c: any context. Better without locks: a console may be slow. */
+bool act_first_refusal(enum act_cause cause);
+#define act_refuse(cause, fmt, args...) \
+    do { \
+        if ( act_first_refusal(cause) ) \
+            printk(XENLOG_WARNING "sched=activity: " fmt "\n", ## args); \
+    } while ( 0 )
 
 /* control.c */
 void act_params_init(struct act_params *params);

@@ -125,6 +125,7 @@ void act_boost(struct act_unit *su, s_time_t now)
     act_dequeue(su);
     su->class = ACT_BOOSTED;
     su->boosts++;
+    act_trace(boost, su, false);
     act_new_slice(su, now);
     act_insert(su);
     act_tickle(su, now);
@@ -202,6 +203,7 @@ static bool act_tell_idle(const struct act_unit *su)
 
     if ( cpu < nr_cpu_ids )
     {
+        act_trace(tickle, su, cpu, ACT_TRC_WHY_IDLE);
         act_tickle_cpu(rq, cpu);
         return true;
     }
@@ -211,6 +213,7 @@ static bool act_tell_idle(const struct act_unit *su)
         if ( !cpumask_test_cpu(cpu, &rq->cpus) && act_may_use(su, cpu) &&
              cpumask_test_and_clear_cpu(cpu, &prv->idle) )
         {
+            act_trace(tickle, su, cpu, ACT_TRC_WHY_STEAL);
             cpu_raise_softirq(cpu, SCHEDULE_SOFTIRQ);
             return true;
         }
@@ -305,6 +308,7 @@ void act_tickle(struct act_unit *su, s_time_t now)
     cpu = sched_unit_master(su->unit);
     if ( act_may_interrupt(su, cpu) && act_may_use(su, cpu) )
     {
+        act_trace(tickle, su, cpu, ACT_TRC_WHY_HOME);
         act_tickle_cpu(rq, cpu);
         return;
     }
@@ -325,8 +329,11 @@ void act_tickle(struct act_unit *su, s_time_t now)
         }
     }
 
-    if ( victim )
-        act_tickle_cpu(rq, victim_cpu);
+    if ( !victim )
+        return;
+
+    act_trace(tickle, su, victim_cpu, ACT_TRC_WHY_LATEST);
+    act_tickle_cpu(rq, victim_cpu);
 }
 
 /*
@@ -497,6 +504,7 @@ static void act_take_over(struct act_unit *su, struct act_runqueue *rq,
     act_dequeue(su);
     act_unassign(su, now);
     act_assign(su, rq, now);
+    act_trace(move, su, cpu, true);
     sched_set_res(su->unit, get_sched_res(cpu));
     act_place(su, now);
     su->moved = true;

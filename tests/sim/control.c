@@ -194,6 +194,135 @@ static void records_odd_size(void)
     sim_shutdown();
 }
 
+static int params(bool set, struct xen_sysctl_sched_activity_params *p)
+{
+    struct xen_sysctl_scheduler_op op = {
+        .cmd = set ? XEN_SYSCTL_SCHEDOP_putinfo : XEN_SYSCTL_SCHEDOP_getinfo,
+        .sched_id = ACTIVITY,
+        .u.sched_activity = { .op = XEN_SYSCTL_SCHED_ACTIVITY_OP_PARAMS,
+                              .u.params = *p },
+    };
+    int rc = sim_adjust_global(&op);
+
+    *p = op.u.sched_activity.u.params;
+
+    return rc;
+}
+
+/* The log's lines since the last look. */
+static char log_text[1024];
+static unsigned int log_lines;
+
+static void on_printk(const char *line)
+{
+    snprintf(log_text + strlen(log_text), sizeof(log_text) - strlen(log_text),
+             "%s", line);
+    log_lines++;
+}
+
+/* There is one new line in the log, which has all of @a, @b and @c. */
+static void expect_logged(const char *a, const char *b, const char *c)
+{
+    expect(log_lines == 1 && strstr(log_text, a) && strstr(log_text, b) &&
+           strstr(log_text, c) && strchr(log_text, '\n') ==
+                                  log_text + strlen(log_text) - 1,
+           "one line says %s, %s and %s: %u, \"%s\"", a, b, c, log_lines,
+           log_text);
+    log_text[0] = log_lines = 0;
+}
+
+/* A cause is logged once, in whatever domain or pool; the old value stays. */
+static void refusals_logged(void)
+{
+    struct xen_sysctl_sched_activity_params p, first = { 0 };
+    static const struct {
+        struct xen_sysctl_sched_activity_params p;
+        const char *name, *value, *range;
+    } bad[] = {
+        { { 500001, 500, 10000, 10000 }, "ratelimit", "500001 us", "0..500000" },
+        { { 1000, 49, 10000, 10000 }, "shortest", "49 us", "50..10000" },
+        { { 1000, 500, 100001, 10000 }, "longest", "100001 us", "50..100000" },
+        { { 1000, 500, 10000, 1000001 }, "debt", "1000001 us", "0..1000000" },
+    };
+    struct xen_domctl_sched_activity before, after;
+    struct domain *d, *other;
+    unsigned int i, round;
+
+    boot(3);
+    sim.printed = on_printk;
+    d = sim_guest_create(7, 0, 2);
+    other = sim_guest_create(8, 0, 1);
+    log_text[0] = log_lines = 0;
+    before = get(d);
+
+    put_weight(d, 0);
+    expect_logged("d7", "weight 0 ", "1..65535");
+    put_cap(d, 201);
+    expect_logged("d7", "cap 201 ", "0..200");
+    put(d, 4, 0, 0, 4, 100);
+    expect_logged("d7", "urgency 4 ", "0..3");
+    put(d, 4, 0, 0, 3, 600001);
+    expect_logged("d7", "600001 ms", "10..600000");
+    put(d, 9, 1, 1, 1, 1);
+    expect_logged("d7", "0x9", "0x7");
+    after = get(d);
+    expect(!memcmp(&before, &after, sizeof(before)), "nothing changed");
+
+    params(false, &first);
+    for ( i = 0; i < ARRAY_SIZE(bad); i++ )
+    {
+        p = bad[i].p;
+        params(true, &p);
+        expect_logged(bad[i].name, bad[i].value, bad[i].range);
+        params(false, &p);
+        expect(!memcmp(&p, &first, sizeof(p)), "set %u changes nothing", i);
+    }
+
+    /* Again, from another domain, which then moves to another pool. */
+    for ( round = 0; round < 2; round++ )
+    {
+        expect(put_weight(other, 0) == -EINVAL &&
+               put_cap(other, 101) == -EINVAL &&
+               put(other, 4, 0, 0, 9, 1) == -EINVAL &&
+               put(other, 4, 0, 0, 0, 1) == -EINVAL &&
+               put(other, ~0u, 0, 0, 0, 1) == -EINVAL, "still refused");
+        for ( i = 0; i < ARRAY_SIZE(bad); i++ )
+        {
+            p = bad[i].p;
+            expect(params(true, &p) == -EINVAL, "still refused");
+        }
+        expect(!log_lines, "no cause is logged twice: %u, \"%s\"", log_lines,
+               log_text);
+        if ( round )
+            break;
+        expect(!sim_cpu_rm(2, false) && !sim_pool_create(1, ACTIVITY) &&
+               !sim_cpu_add(1, 2) && !sim_domain_move(other, 1),
+               "it moves to another pool");
+        log_text[0] = log_lines = 0;
+    }
+    sim.printed = NULL;
+    sim_shutdown();
+}
+
+/* Pools are made again and again, with the same command line. */
+static void bad_option_logged(void)
+{
+    struct xen_sysctl_sched_activity_params p = { 0 };
+    const char *line;
+
+    sim.printed = on_printk;
+    sim_param("sched_ratelimit_us", "600000");
+    boot(1);
+    params(false, &p);
+    expect(p.ratelimit_us == SCHED_DEFAULT_RATELIMIT_US, "the default is used");
+    line = strstr(log_text, "sched=activity: sched_ratelimit_us=600000 ");
+    expect(line && strstr(line, "0..500000") &&
+           !strstr(line + 1, "sched=activity"), "it is logged once: \"%s\"",
+           log_text);
+    sim.printed = NULL;
+    sim_shutdown();
+}
+
 static void bad_domctl(void)
 {
     struct domain *d;
@@ -228,21 +357,6 @@ static void bad_domctl(void)
            after.lease_ms == 600000, "and read back");
     expect(sim_adjust(d, &op) == -EINVAL, "nothing is set per vCPU");
     sim_shutdown();
-}
-
-static int params(bool set, struct xen_sysctl_sched_activity_params *p)
-{
-    struct xen_sysctl_scheduler_op op = {
-        .cmd = set ? XEN_SYSCTL_SCHEDOP_putinfo : XEN_SYSCTL_SCHEDOP_getinfo,
-        .sched_id = ACTIVITY,
-        .u.sched_activity = { .op = XEN_SYSCTL_SCHED_ACTIVITY_OP_PARAMS,
-                              .u.params = *p },
-    };
-    int rc = sim_adjust_global(&op);
-
-    *p = op.u.sched_activity.u.params;
-
-    return rc;
 }
 
 static void bad_sysctl(void)
@@ -374,6 +488,8 @@ const struct test control_tests[] = {
     { "records: other sizes", records_odd_size },
     { "bad domctl", bad_domctl },
     { "bad sysctl", bad_sysctl },
+    { "refusals are logged once", refusals_logged },
+    { "a refused option is logged once", bad_option_logged },
     { "pCPUs come and go", cpus_come_and_go },
     { "tasklets", tasklets },
     { "vCPUs and domains come and go", vcpus_come_and_go },

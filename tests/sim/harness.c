@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The parts of the harness that keep state: locks and memory; and failure. */
 #include <malloc.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -28,17 +29,31 @@ void sim_bug(const char *file, int line, const char *what)
 
 int printk(const char *fmt, ...)
 {
+    char line[256];
+    va_list args;
+
+    if ( sim.printed )
+    {
+        va_start(args, fmt);
+        vsnprintf(line, sizeof(line), fmt, args);
+        va_end(args);
+        sim.printed(line);
+    }
+
     return sim.verbose ? fputs(fmt, stdout) : 0;
 }
 
 /* Reads every byte, so that valgrind or MSan see what was not written. */
-void sim_trace(const void *data, size_t size)
+void sim_trace(uint32_t event, const void *data, size_t size)
 {
     static volatile uint8_t sink;
     const uint8_t *p = data;
+    size_t i;
 
-    while ( size-- )
-        sink ^= *p++;
+    for ( i = 0; i < size; i++ )
+        sink ^= p[i];
+    if ( sim.traced )
+        sim.traced(event, data, size);
 }
 
 /* ---- random numbers (xorshift64*) --------------------------------------- */

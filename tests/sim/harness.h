@@ -318,19 +318,20 @@ static inline bool hypercall_preempt_check(void) { return false; }
 /* ---- tracing, performance counters -------------------------------------- */
 
 extern int tb_init_done;
-void sim_trace(const void *data, size_t size);
-#define trace_var(ev, cycles, size, data)   sim_trace(data, size)
-#define __trace_var(ev, cycles, size, data) sim_trace(data, size)
-#define SIM_TRACE_ARGS(args...) \
+void sim_trace(uint32_t event, const void *data, size_t size);
+#define trace_var(ev, cycles, size, data) \
+    do { if ( unlikely(tb_init_done) ) sim_trace(ev, data, size); } while ( 0 )
+#define __trace_var(ev, cycles, size, data) sim_trace(ev, data, size)
+#define SIM_TRACE_ARGS(e, args...) \
     do { \
         if ( unlikely(tb_init_done) ) \
         { \
             uint32_t t_[] = { 0, ## args }; \
-            sim_trace(t_, sizeof(t_)); \
+            sim_trace(e, t_ + 1, sizeof(t_) - sizeof(t_[0])); \
         } \
     } while ( 0 )
-#define TRACE_0D(e)              ((void)0)
-#define TRACE_1D(e, args...)     SIM_TRACE_ARGS(args)
+#define TRACE_0D                 SIM_TRACE_ARGS
+#define TRACE_1D                 SIM_TRACE_ARGS
 #define TRACE_2D                 TRACE_1D
 #define TRACE_3D                 TRACE_1D
 #define TRACE_4D                 TRACE_1D

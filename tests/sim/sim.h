@@ -63,6 +63,9 @@ struct sim {
 
     void (*check)(void);        /* called whenever nothing is under way     */
     void (*failed)(const char *what); /* told before the process ends       */
+    /* Gets the records for the trace buffer; set tb_init_done, too.        */
+    void (*traced)(uint32_t event, const void *data, size_t size);
+    void (*printed)(const char *line); /* what printk() prints              */
 
     uint64_t events, decisions, switches, wakes;
 };

@@ -11,6 +11,7 @@
 #include "ideal.h"
 #include "memory.h"
 #include "model.h"
+#include "xentrace.h"
 
 /* dom0's agent gives leases of 10 s and renews them every 5 s. */
 #define LEASE_MS        10000
@@ -50,7 +51,7 @@ double host_idle_beside_waiting;
 
 static const struct scenario *scenario;
 static const struct sched_def *sched;
-static FILE *trace;
+static FILE *trace, *xentrace;
 static struct guest *on_cpu[NR_CPUS];
 static s_time_t start_ns;
 static struct sim_event sampler, measure, watch;
@@ -160,6 +161,12 @@ static void on_stop(unsigned int cpu, struct vcpu *v)
         fprintf(trace, "run,%"PRId64",%"PRId64",%u,%s,%u\n",
                 g->started_ns - start_ns, sim.now_ns - start_ns, cpu,
                 g->domain->spec->name, g->id);
+}
+
+static void on_record(uint32_t event, const void *data, size_t size)
+{
+    xentrace_write(xentrace, smp_processor_id(),
+                   sim.now_ns * MODEL_TSC_MHZ / 1000, event, data, size);
 }
 
 /* ---- settings ----------------------------------------------------------- */
@@ -498,7 +505,7 @@ static void boot(uint64_t seed)
 }
 
 void host_run(const struct scenario *s, const struct sched_def *def,
-              uint64_t seed, FILE *trace_to)
+              uint64_t seed, FILE *trace_to, FILE *xentrace_to)
 {
     s_time_t at = 0, next;
     unsigned int i, v;
@@ -506,6 +513,7 @@ void host_run(const struct scenario *s, const struct sched_def *def,
     scenario = s;
     sched = def;
     trace = trace_to;
+    xentrace = xentrace_to;
 
     boot(seed);
     /* An overshoot is looked for in 10 ms, from any millisecond on. */
@@ -513,6 +521,11 @@ void host_run(const struct scenario *s, const struct sched_def *def,
                                                  : MILLISECS(100);
     samples_room = (s->duration_ns - s->warmup_ns) / host_sample_ns + 1;
     start_ns = sim.now_ns;
+    if ( xentrace )
+    {
+        sim.traced = on_record;
+        tb_init_done = true;
+    }
     host_measure_from_ns = start_ns + s->warmup_ns;
     add_domains(seed);
     measure.fn = on_measure;

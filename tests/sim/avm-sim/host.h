@@ -20,9 +20,9 @@ const struct sched_def *sched_find(const char *name);
 const char *host_unable(const struct scenario *s,
                         const struct sched_def *sched);
 
-/* @trace: where the schedule goes, or NULL. */
+/* @trace, @xentrace: where the schedule and Xen's records go, or NULL. */
 void host_run(const struct scenario *s, const struct sched_def *sched,
-              uint64_t seed, FILE *trace);
+              uint64_t seed, FILE *trace, FILE *xentrace);
 
 /* After a run: how many samples were taken, each so long after the last. */
 extern unsigned int host_nr_samples;

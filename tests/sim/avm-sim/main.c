@@ -9,6 +9,7 @@
 
 #include "bench.h"
 #include "cost.h"
+#include "import.h"
 #include "plot.h"
 #include "report.h"
 #include "run.h"
@@ -27,8 +28,12 @@ static const char help[] =
 "      --seeds N        how many seeds (default 5); the worst one counts\n"
 "      --json           print JSON\n"
 "      --trace OUT      write the schedule of the first run as CSV\n"
+"      --xentrace OUT   and what xentrace would have written\n"
 "  avm-sim plot TRACE OUT.svg [--from MS] [--for MS]\n"
 "                               draw a schedule: who ran where, and when\n"
+"  avm-sim import XENTRACE OUT [--text] [--mhz N]\n"
+"                               what xentrace wrote on a real host, as a schedule\n"
+"                               to plot, or as text; --mhz: of its TSC\n"
 "  avm-sim bench DIR OUT.json [options]\n"
 "                               every scenario in DIR under every scheduler\n"
 "      --seeds N        as above\n"
@@ -109,7 +114,8 @@ static unsigned int parse_scheds(char *names, const struct sched_def **scheds)
     return nr;
 }
 
-enum { O_SCHED = 1, O_VARIANT, O_SEED, O_SEEDS, O_JSON, O_TRACE, O_FROM, O_FOR,
+enum { O_SCHED = 1, O_VARIANT, O_SEED, O_SEEDS, O_JSON, O_TRACE, O_XENTRACE,
+       O_TEXT, O_MHZ, O_FROM, O_FOR,
        O_COST, O_MARKDOWN, O_CHART, O_ALL, O_HELP };
 static const struct option options[] = {
     { "sched", required_argument, NULL, O_SCHED },
@@ -118,6 +124,9 @@ static const struct option options[] = {
     { "seeds", required_argument, NULL, O_SEEDS },
     { "json", no_argument, NULL, O_JSON },
     { "trace", required_argument, NULL, O_TRACE },
+    { "xentrace", required_argument, NULL, O_XENTRACE },
+    { "text", no_argument, NULL, O_TEXT },
+    { "mhz", required_argument, NULL, O_MHZ },
     { "from", required_argument, NULL, O_FROM },
     { "for", required_argument, NULL, O_FOR },
     { "cost", required_argument, NULL, O_COST },
@@ -134,11 +143,12 @@ static const struct {
     unsigned int takes;         /* options, as bits */
 } verbs[] = {
     { "run", 1, 1u << O_SCHED | 1u << O_VARIANT | 1u << O_SEED | 1u << O_SEEDS |
-                1u << O_JSON | 1u << O_TRACE },
+                1u << O_JSON | 1u << O_TRACE | 1u << O_XENTRACE },
     { "plot", 2, 1u << O_FROM | 1u << O_FOR },
     { "bench", 2, 1u << O_SEEDS | 1u << O_COST | 1u << O_MARKDOWN |
                   1u << O_CHART },
     { "cost", 2, 1u << O_ALL },
+    { "import", 2, 1u << O_TEXT | 1u << O_MHZ },
     { "list", 0, 0 },
 };
 #define NR_VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -200,8 +210,8 @@ int main(int argc, char *argv[])
     char *host;
     struct bench b = { 0 };
     uint64_t from_ms = 0, for_ms = 50;
-    unsigned int verb, given = 0;
-    bool json = false;
+    unsigned int verb, given = 0, mhz = 0;
+    bool json = false, text = false;
     int opt;
 
     w.nr_scheds = all_scheds(scheds);
@@ -228,6 +238,15 @@ int main(int argc, char *argv[])
             break;
         case O_TRACE:
             w.trace = optarg;
+            break;
+        case O_XENTRACE:
+            w.xentrace = optarg;
+            break;
+        case O_TEXT:
+            text = true;
+            break;
+        case O_MHZ:
+            mhz = number("mhz", optarg, 1, 100000);
             break;
         case O_FROM:
             from_ms = number("from", optarg, 0, 3600000);
@@ -288,6 +307,8 @@ int main(int argc, char *argv[])
         units = strsep(&host, "/");
         return cost(scheds[0], number("units", units, 2, SCENARIO_VCPUS_MAX),
                     host ? number("pcpus", host, 1, SCENARIO_PCPUS_MAX) : 0);
+    case 4:
+        return import(argv[0], argv[1], mhz, text);
     default:
         return list();
     }

@@ -68,6 +68,9 @@
  */
 #define MODEL_SMT_PERMILLE      625
 
+/* How fast time stamp counters count: a common clock, and not 1 a ns. */
+#define MODEL_TSC_MHZ           2400
+
 /* From an event to the first instruction of the task it is for, at best. */
 static inline int64_t model_wake_to_run_ns(void)
 {

@@ -21,7 +21,7 @@ struct job {
     uint64_t seed;
     struct outcome *outcome;
     bool *failed;
-    const char *trace;
+    const char *trace, *xentrace;
 };
 
 struct running {
@@ -30,29 +30,39 @@ struct running {
     const struct job *job;
 };
 
+static FILE *create(const char *file)
+{
+    FILE *f = fopen(file, "w");
+
+    if ( !f )
+    {
+        fprintf(stderr, "%s: %s\n", file, strerror(errno));
+        exit(1);
+    }
+
+    return f;
+}
+
 /* In the child. */
 static void __attribute__((noreturn)) do_job(const struct job *job, int fd)
 {
-    FILE *trace = NULL;
+    FILE *trace = NULL, *xentrace = NULL;
     struct outcome o;
 
     alarm(RUN_TIMEOUT_S);
     if ( job->trace )
     {
-        trace = fopen(job->trace, "w");
-        if ( !trace )
-        {
-            fprintf(stderr, "%s: %s\n", job->trace, strerror(errno));
-            exit(1);
-        }
+        trace = create(job->trace);
         fprintf(trace, "# %s, %s, seed %llu, %u pCPUs\n"
                 "kind,from_ns,to_ns,pcpu,domain,vcpu\n", job->scenario->name,
                 job->sched->name, (unsigned long long)job->seed,
                 scenario_pcpus(job->scenario));
     }
-    host_run(job->scenario, job->sched, job->seed, trace);
+    if ( job->xentrace )
+        xentrace = create(job->xentrace);
+    host_run(job->scenario, job->sched, job->seed, trace, xentrace);
     score_measure(job->scenario, &o);
-    if ( trace && fclose(trace) )
+    if ( (trace && fclose(trace)) || (xentrace && fclose(xentrace)) )
         exit(1);
     if ( write(fd, &o, sizeof(o)) != sizeof(o) )
         exit(1);
@@ -217,6 +227,7 @@ struct row *run_all(const struct work *w)
                     .seed = w->seeds.first + s, .outcome = &cell->runs[s],
                     .failed = &cell->failed,
                     .trace = !i && !k && !s ? w->trace : NULL,
+                    .xentrace = !i && !k && !s ? w->xentrace : NULL,
                 };
         }
     }

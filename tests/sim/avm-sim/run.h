@@ -42,6 +42,7 @@ struct work {
     unsigned int parallel;      /* processes at a time                        */
     bool progress;              /* on stderr                                  */
     const char *trace;          /* file of the first run's schedule, or NULL  */
+    const char *xentrace;       /* ... and for what xentrace would write      */
 };
 
 /* As many rows as scenarios. Prints what goes wrong in a run on stderr. */
