@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What dom0 sets and reads: weight, cap and urgency of a domain (domctl);
+ * What dom0 sets and reads: weight, cap, urgency and reservations (reserve.c) of a
+ * domain (domctl);
  * parameters of the pool, and the activity records of its vCPUs (sysctl).
  */
 #include <xen/event.h>
@@ -92,6 +93,10 @@ static bool act_op_valid(const struct domain *d,
          op->cap > 100U * d->max_vcpus )
         return false;
 
+    if ( (op->set & XEN_SCHED_ACTIVITY_SET_RESERVATION) &&
+         !act_reserve_valid(d, op) )
+        return false;
+
     if ( !(op->set & XEN_SCHED_ACTIVITY_SET_URGENCY) )
         return true;
 
@@ -141,10 +146,18 @@ static void act_refresh(struct act_dom *dom, bool new_cap)
     }
 }
 
-static void act_set(struct act_dom *dom,
-                    const struct xen_domctl_sched_activity *op)
+static int act_set(struct act_dom *dom, struct xen_domctl_sched_activity *op)
 {
+    int rc;
+
     act_settle(dom);
+
+    if ( op->set & XEN_SCHED_ACTIVITY_SET_RESERVATION )
+    {
+        rc = act_reserve_set(dom, op);
+        if ( rc )
+            return rc;
+    }
 
     if ( op->set & XEN_SCHED_ACTIVITY_SET_WEIGHT )
         write_atomic(&dom->weight, op->weight);
@@ -159,12 +172,14 @@ static void act_set(struct act_dom *dom,
     }
 
     act_refresh(dom, op->set & XEN_SCHED_ACTIVITY_SET_CAP);
+
+    return 0;
 }
 
-static void act_get(const struct act_dom *dom,
-                    struct xen_domctl_sched_activity *op)
+static void act_get(struct act_dom *dom, struct xen_domctl_sched_activity *op)
 {
     s_time_t now = NOW();
+    unsigned int vcpu = op->vcpu;
 
     memset(op, 0, sizeof(*op));
     op->weight = dom->weight;
@@ -173,6 +188,7 @@ static void act_get(const struct act_dom *dom,
     if ( op->urgency != XEN_SCHED_ACTIVITY_URGENCY_NORMAL )
         op->lease_ms = max_t(s_time_t, (dom->urgency_until - now) /
                                        MILLISECS(1), 1);
+    act_reserve_get(dom, vcpu, op);
 }
 
 int cf_check act_adjust(const struct scheduler *ops, struct domain *d,
@@ -193,7 +209,7 @@ int cf_check act_adjust(const struct scheduler *ops, struct domain *d,
         {
         case XEN_DOMCTL_SCHEDOP_putinfo:
             if ( act_op_valid(d, &op->u.activity) )
-                act_set(dom, &op->u.activity);
+                rc = act_set(dom, &op->u.activity);
             else
                 rc = -EINVAL;
             break;

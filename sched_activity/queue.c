@@ -30,8 +30,11 @@ unsigned int act_urgency(const struct act_dom *dom, s_time_t now)
 }
 
 /* The class of a unit that no event has boosted. */
-static enum act_class act_class(const struct act_unit *su, s_time_t now)
+enum act_class act_class(struct act_unit *su, s_time_t now)
 {
+    if ( act_reserve_has_time(su, now) )
+        return act_reserve_pressed(su, now) ? ACT_NO_LAXITY : ACT_RESERVED;
+
     return act_urgency(su->dom, now) == XEN_SCHED_ACTIVITY_URGENCY_CRITICAL &&
            !act_in_debt(su, now) ? ACT_CRITICAL : ACT_FAIR;
 }
@@ -51,6 +54,9 @@ void act_expire_slice(struct act_unit *su, s_time_t now)
  */
 static s_time_t act_key(const struct act_unit *su)
 {
+    if ( su->class <= ACT_RESERVED )
+        return su->reserve_deadline;
+
     return su->class == ACT_CRITICAL ? su->deadline : su->vdeadline;
 }
 
@@ -88,11 +94,12 @@ void act_enqueue(struct act_unit *su, s_time_t now)
     }
 
     /* A boosted unit that lost its pCPU before its slice ended stays so. */
-    if ( su->class != ACT_BOOSTED )
+    if ( su->class != ACT_BOOSTED || act_reserve_has_time(su, now) )
         su->class = act_class(su, now);
 
     act_activate(su);
     act_insert(su);
+    act_reserve_wait(su, now);
 }
 
 /* Off its tree. It stays active: what it does next decides about that. */
@@ -256,6 +263,7 @@ static bool act_may_interrupt(const struct act_unit *su, unsigned int cpu)
 
     return cur && cur->rq == su->rq &&
            !cpumask_test_cpu(cpu, &su->rq->tickled) &&
+           (cur->class == ACT_FAIR || su->class > ACT_RESERVED) &&
            cur->burst > su->dom->prv->params.slice_min &&
            act_goes_first(su, cur);
 }
@@ -396,7 +404,10 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
          (!act_is_capped(prev) || act_cap_grab(prev)) )
         rival = prev;
 
-    next = act_first(rq, rival && !rival->yielded ? rival : NULL, cpu);
+    /* Who yields goes behind others, but not those of a lower class. */
+    next = act_first(rq, rival && (!rival->yielded ||
+                                   rival->class <= ACT_RESERVED)
+                         ? rival : NULL, cpu);
     if ( !next )
         next = rival;
     if ( !next )
@@ -420,6 +431,8 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
         *limit = (next->vdeadline - next->vruntime) * next->weight /
                  ACT_WEIGHT_SCALE;
 
+    if ( next->class <= ACT_RESERVED )
+        *limit = next->reserve_left;
     if ( act_is_capped(next) )
         *limit = min(*limit, next->budget);
     if ( next == prev && next->probe )
