@@ -614,6 +614,7 @@ static void act_stop(struct act_unit *prev, s_time_t now)
     {
         prev->queue_after_save = true;
         act_event_preempted(prev, now);
+        act_reserve_preempted(prev);
         if ( !prev->yielded )
             prev->preemptions++;
         return;

@@ -197,6 +197,7 @@ struct act_unit {
     s_time_t reserve_until;       /* end of the lease; private lock, too    */
     s_time_t reserve_left;        /* of the slice, may be negative, ...     */
     s_time_t reserve_deadline;    /* ... until then                         */
+    s_time_t reserve_refund;      /* what may be given back in this period  */
     bool reserve_check;           /* its affinity is another now            */
     struct timer reserve_timer;   /* refill, or laxity is used up           */
 
@@ -324,6 +325,7 @@ bool act_reserve_pressed(const struct act_unit *su, s_time_t now);
 void act_reserve_wake(struct act_unit *su, s_time_t now);
 void act_reserve_wait(struct act_unit *su, s_time_t now);
 void act_reserve_charge(struct act_unit *su, s_time_t ran, s_time_t now);
+void act_reserve_preempted(struct act_unit *su);
 void act_reserve_spread(struct act_runqueue *rq, s_time_t now);
 void act_reserve_affinity(struct act_unit *su);
 spinlock_t *act_reserve_go_home(struct act_unit *su, spinlock_t *lock,

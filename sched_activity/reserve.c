@@ -41,6 +41,14 @@
 /* A unit without laxity begins so early: an interrupt and a switch. */
 #define ACT_LAXITY_MIN ACT_TIMER_MIN
 
+/*
+ * Who was preempted has cold caches when it goes on. It did not ask for that, so it
+ * is given so much for each time, to fill a private cache again, but all in all at
+ * most this part of its slice in a period.
+ */
+#define ACT_REFILL        MICROSECS(40)
+#define ACT_REFILL_PART   8
+
 /* Looks at so many queued units, not all: a bound on what a switch costs. */
 #define ACT_LOOK_UNITS 16
 
@@ -54,6 +62,7 @@ static void act_reserve_refill(struct act_unit *su, s_time_t since)
 {
     su->reserve_left = min(su->reserve_left, (s_time_t)0) + su->reserve_slice;
     su->reserve_deadline = since + su->reserve_period;
+    su->reserve_refund = su->reserve_slice / ACT_REFILL_PART;
 }
 
 bool act_reserve_has_time(struct act_unit *su, s_time_t now)
@@ -139,6 +148,18 @@ void act_reserve_charge(struct act_unit *su, s_time_t ran, s_time_t now)
 
     if ( su->reserve_left <= 0 || !act_reserved(su, now) )
         act_reserve_turn(su, now);
+}
+
+/* @su loses its pCPU although it could go on. */
+void act_reserve_preempted(struct act_unit *su)
+{
+    s_time_t refund = min(su->reserve_refund, ACT_REFILL);
+
+    if ( su->class > ACT_RESERVED )
+        return;
+
+    su->reserve_left += refund;
+    su->reserve_refund -= refund;
 }
 
 /* Time may have come, or gone, for @su. */
