@@ -106,8 +106,8 @@ void act_activate(struct act_unit *su)
 {
     struct act_clock *clock = &su->rq->clock;
 
-    /* By its reservation it does not compete. */
-    if ( su->class <= ACT_RESERVED )
+    /* What it runs by its reservation must not move the clock of the others. */
+    if ( su->reserve_slice )
     {
         act_deactivate(su);
         return;
@@ -192,7 +192,7 @@ static void act_mean_add(struct act_mean *mean, const struct act_unit *su,
 {
     s_time_t vruntime;
 
-    if ( other == su ||
+    if ( other == su || !other->active ||
          !cpumask_intersects(other->unit->cpu_hard_affinity,
                              su->unit->cpu_hard_affinity) )
         return;
@@ -217,7 +217,7 @@ static bool act_competitors(const struct act_unit *su, s_time_t now,
     {
         const struct act_unit *cur = act_running(cpu);
 
-        if ( cur && cur->running && cur->active )
+        if ( cur && cur->running )
             act_mean_add(&mean, su, cur, now);
     }
 
@@ -320,15 +320,16 @@ void act_new_slice(struct act_unit *su, s_time_t now)
 
     act_look_at_weight(su);
 
-    if ( act_vtime(su, now, &vtime) )
+    /* If all have reservations they have no clock; then they have no bounds. */
+    if ( (!su->reserve_slice || su->rq->clock.weight) &&
+         act_vtime(su, now, &vtime) )
     {
         s_time_t spread = act_virtual(su, ACT_SPREAD_SLICES * act_part(su));
         s_time_t first = vtime - max(spread, act_virtual(su, ACT_LAG_MAX));
         /* What was borrowed is not forgiven. */
         s_time_t last = vtime + spread +
                         act_virtual(su, params->debt_max + ACT_LAG_MAX +
-                                        (act_reserved(su, now)
-                                         ? su->reserve_slice : 0));
+                                        su->reserve_slice);
 
         if ( act_before(su->vruntime, first) )
             act_set_vruntime(su, first);

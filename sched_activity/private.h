@@ -100,8 +100,7 @@ enum act_class {
 
 /*
  * The virtual time of a queue: the weighted mean of those of its active units,
- * which are the ones that run or are queued, but for those who do so by their
- * reservation. Kept as sums, so that reading it
+ * which are the ones that run or are queued and have no reservation. Kept as sums, so that reading it
  * does not depend on how many there are.
  */
 struct act_clock {
@@ -192,7 +191,7 @@ struct act_unit {
     s_time_t budget;              /* capped: its part of dom->budget, ...   */
     unsigned int period;          /* ... of this period                     */
 
-    s_time_t reserve_slice;       /* 0: has no reservation                  */
+    s_time_t reserve_slice;       /* 0: none, or it is known to be over     */
     s_time_t reserve_period;
     s_time_t reserve_until;       /* end of the lease; private lock, too    */
     s_time_t reserve_left;        /* of the slice, may be negative, ...     */

@@ -10,7 +10,7 @@
  * is used up it is an ordinary unit until the deadline, where the next slice
  * begins. What it overran is taken off that. All of it is charged to its virtual
  * time as well, so it gets the larger one of reservation and share, not both; but
- * it does not move the clock, so that the others share what is left as ever.
+ * the clock is that of the others, so that they share what is left as ever.
  *
  * The earliest deadline first is optimal on one pCPU. On several, short urgent
  * work may take all pCPUs until it is too late for long work. So a unit is looked
@@ -68,7 +68,10 @@ static void act_reserve_refill(struct act_unit *su, s_time_t since)
 bool act_reserve_has_time(struct act_unit *su, s_time_t now)
 {
     if ( !act_reserved(su, now) )
+    {
+        su->reserve_slice = 0;
         return false;
+    }
 
     if ( su->reserve_left <= 0 && now >= su->reserve_deadline )
         act_reserve_refill(su, now < su->reserve_deadline + su->reserve_period
@@ -134,10 +137,12 @@ static void act_reserve_turn(struct act_unit *su, s_time_t now)
         su->class = act_class(su, now);
     else
     {
+        /* It only got ahead of the others: no claim to be left alone. */
+        su->picked = 0;
         act_expire_slice(su, now);
         act_reserve_wait(su, now);
     }
-    /* Whether it counts there has changed. */
+    /* Whether it counts there may have changed. */
     act_activate(su);
 }
 
@@ -167,14 +172,16 @@ static void act_reserve_look(struct act_unit *su, s_time_t now)
 {
     if ( su->running )
     {
-        act_charge(su, now);
-        if ( su->class <= ACT_RESERVED ? act_reserved(su, now)
-                                       : !act_reserve_has_time(su, now) )
-            return;
+        enum act_class before = su->class;
 
-        act_reserve_turn(su, now);
-        /* For how long it may run has changed. */
-        cpu_raise_softirq(sched_unit_master(su->unit), SCHEDULE_SOFTIRQ);
+        act_charge(su, now);
+        if ( su->class > ACT_RESERVED ? act_reserve_has_time(su, now)
+                                      : !act_reserved(su, now) )
+            act_reserve_turn(su, now);
+        act_activate(su);
+        /* Who goes first, and for how long it may run, has changed. */
+        if ( su->class != before )
+            cpu_raise_softirq(sched_unit_master(su->unit), SCHEDULE_SOFTIRQ);
     }
     else if ( su->state == ACT_QUEUED &&
               (su->class <= ACT_RESERVED || act_reserved(su, now)) )
