@@ -680,11 +680,12 @@ static void cf_check act_schedule(const struct scheduler *ops,
         {
             act_start(next, cpu, now);
             act_tickle_idle(prv, rq);
-            act_reserve_spread(rq, now);
         }
     }
     else
         next->unit->migrated = false;
+
+    act_reserve_spread(rq, now);
 
     if ( prev->yielded )
     {

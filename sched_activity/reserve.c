@@ -149,7 +149,8 @@ static void act_reserve_turn(struct act_unit *su, s_time_t now)
 /* @su, of one of the reserved classes, ran for @ran until @now. */
 void act_reserve_charge(struct act_unit *su, s_time_t ran, s_time_t now)
 {
-    su->reserve_left -= ran;
+    /* A pCPU that was held up for long must not cost it more than a period. */
+    su->reserve_left = max(su->reserve_left - ran, -su->reserve_slice);
 
     if ( su->reserve_left <= 0 || !act_reserved(su, now) )
         act_reserve_turn(su, now);
@@ -195,8 +196,9 @@ static void act_reserve_look(struct act_unit *su, s_time_t now)
 }
 
 /*
- * Somebody got a pCPU for whom another one may have been told, so that who else
- * waits there has to be told of, too. Rarely anybody does in these classes.
+ * A pCPU has chosen. It may have been told of another unit than the one it runs
+ * now, whose pCPU has to be told of that one then. Rarely anybody waits in these
+ * classes.
  */
 void act_reserve_spread(struct act_runqueue *rq, s_time_t now)
 {
@@ -207,7 +209,12 @@ void act_reserve_spread(struct act_runqueue *rq, s_time_t now)
         struct rb_node *node = rb_first(&rq->tree[class]);
 
         for ( ; node && nr < ACT_LOOK_UNITS; node = rb_next(node), nr++ )
-            act_tickle(rb_entry(node, struct act_unit, node), now);
+        {
+            struct act_unit *su = rb_entry(node, struct act_unit, node);
+
+            if ( unit_runnable_state(su->unit) )
+                act_tickle(su, now);
+        }
     }
 }
 

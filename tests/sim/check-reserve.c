@@ -110,14 +110,16 @@ void __wrap_act_reserve_charge(struct act_unit *su, s_time_t ran, s_time_t now)
 
     if ( a && !sim_skew_max() )
     {
-        if ( a->unit != su || a->deadline != su->reserve_deadline ||
-             a->stalls != sim.stalls )
+        bool stalled = a->stalls != sim.stalls;
+
+        if ( a->unit != su || a->deadline != su->reserve_deadline || stalled )
             *a = (struct sim_reserve_audit){
                 .unit = su, .deadline = su->reserve_deadline,
                 .stalls = sim.stalls,
             };
         a->slice_ns = max(a->slice_ns, su->reserve_slice);
-        a->ran_ns += ran;
+        /* In a stall nobody could take its pCPU from it. */
+        a->ran_ns += stalled ? 0 : ran;
         if ( a->ran_ns > a->slice_ns + a->slice_ns / REFUND_PART +
                          OVERRUN_MAX + late_ns )
             check_violated(su, "ran for %"PRId64" us by a reservation of "
