@@ -196,6 +196,23 @@ static unsigned int act_find_idle(const struct act_unit *su)
     return act_best_cpu(mask, mask, cpu);
 }
 
+/* Does a pCPU of its queue run something less urgent than a reservation? */
+static bool act_reserve_prevails(const struct act_unit *su)
+{
+    unsigned int cpu;
+
+    for_each_cpu ( cpu, &su->rq->cpus )
+    {
+        const struct act_unit *cur = act_running(cpu);
+
+        if ( cur && cur->class > ACT_RESERVED && act_may_use(su, cpu) &&
+             !cpumask_test_cpu(cpu, &su->rq->tickled) )
+            return true;
+    }
+
+    return false;
+}
+
 /* Get an idle pCPU to run @su, which is queued. False: there is none. */
 static bool act_tell_idle(const struct act_unit *su)
 {
@@ -208,6 +225,10 @@ static bool act_tell_idle(const struct act_unit *su)
         act_tickle_cpu(rq, cpu);
         return true;
     }
+
+    /* Within its reservation it does not wait for others to come. */
+    if ( su->class <= ACT_RESERVED && act_reserve_prevails(su) )
+        return false;
 
     /* An idle pCPU of another queue will come and take it. */
     for_each_cpu ( cpu, &prv->idle )

@@ -557,6 +557,8 @@ int act_reserve_set(struct act_dom *dom, struct xen_domctl_sched_activity *op)
         if ( renewed )
         {
             su->reserve_left = min(su->reserve_left, su->reserve_slice);
+            su->reserve_refund = min(su->reserve_refund,
+                                     su->reserve_slice / ACT_REFILL_PART);
             su->reserve_deadline = min(su->reserve_deadline,
                                        now + su->reserve_period);
         }
