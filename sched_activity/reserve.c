@@ -352,14 +352,26 @@ static void act_reserve_rehome(struct act_private *prv, struct act_unit *su)
     }
 }
 
-/* @rq has lost a pCPU: the last ones to come have to go. Its lock is held, too. */
+/*
+ * @rq has lost a pCPU. The last ones to come that do not fit beside the others
+ * have to go. The lock of the queue is held, too.
+ */
 void act_reserve_shrink(struct act_private *prv, struct act_runqueue *rq)
 {
+    struct act_unit *su, *last;
+
     act_reserve_reap(prv, NOW());
 
     while ( !list_empty(&rq->reserved) && act_reserve_room(rq, NULL) < 0 )
-        act_reserve_rehome(prv, list_last_entry(&rq->reserved, struct act_unit,
-                                                reserved_elem));
+    {
+        last = NULL;
+        list_for_each_entry ( su, &rq->reserved, reserved_elem )
+            if ( act_reserve_room(rq, su) < (int)su->reserved_ppm )
+                last = su;
+        if ( !last )
+            break;
+        act_reserve_rehome(prv, last);
+    }
 }
 
 /* @su may use other pCPUs from now on; nobody may ask for the private lock here. */
