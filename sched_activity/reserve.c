@@ -247,18 +247,18 @@ static int act_set_ppm(unsigned int set)
 
 /*
  * How much @su may have reserved in @rq at most, beside the others there; below 0 if
- * these have too much. NULL: any unit that may use all of it.
+ * these have too much.
  */
 static int act_reserve_room(const struct act_runqueue *rq,
                             const struct act_unit *su)
 {
     int sum[1U << ACT_QUEUE_CPUS_MAX] = { 0 }, room = INT_MAX;
     unsigned int all = (1U << cpumask_weight(&rq->cpus)) - 1, set, bit;
-    unsigned int mine = su ? act_cpu_bits(rq, su) : 0;
+    unsigned int mine = act_cpu_bits(rq, su);
     const struct act_unit *other;
 
-    if ( !all || (su && !mine) )
-        return su ? 0 : -1;
+    if ( !mine )
+        return 0;
 
     list_for_each_entry ( other, &rq->reserved, reserved_elem )
         if ( other != su )
@@ -362,16 +362,15 @@ void act_reserve_shrink(struct act_private *prv, struct act_runqueue *rq)
 
     act_reserve_reap(prv, NOW());
 
-    while ( !list_empty(&rq->reserved) && act_reserve_room(rq, NULL) < 0 )
-    {
+    do {
         last = NULL;
         list_for_each_entry ( su, &rq->reserved, reserved_elem )
             if ( act_reserve_room(rq, su) < (int)su->reserved_ppm )
                 last = su;
-        if ( !last )
-            break;
-        act_reserve_rehome(prv, last);
-    }
+        /* Not back to here, where there is no room for it. */
+        if ( last )
+            act_reserve_rehome(prv, last);
+    } while ( last );
 }
 
 /* @su may use other pCPUs from now on; nobody may ask for the private lock here. */
