@@ -64,6 +64,7 @@ static void *cf_check act_alloc_pdata(const struct scheduler *ops, int cpu)
     for ( i = 0; i < ACT_CLASSES; i++ )
         fresh->tree[i] = RB_ROOT;
     INIT_LIST_HEAD(&fresh->parked);
+    INIT_LIST_HEAD(&fresh->reserved);
 
     write_lock_irqsave(&prv->lock, flags);
 
@@ -171,6 +172,7 @@ static void cf_check act_deinit_pdata(const struct scheduler *ops, void *pcpu,
     __cpumask_clear_cpu(cpu, &rq->idle);
     __cpumask_clear_cpu(cpu, &rq->tickled);
     act_cpus_changed(prv, rq);
+    act_reserve_shrink(prv, rq);
     /* It may have been told to fetch work after it had stopped to listen. */
     for_each_cpu ( other, &rq->idle )
         cpu_raise_softirq(other, SCHEDULE_SOFTIRQ);
@@ -267,13 +269,20 @@ static void *cf_check act_alloc_udata(const struct scheduler *ops,
     su->class = ACT_FAIR;
     INIT_LIST_HEAD(&su->elem);
     INIT_LIST_HEAD(&su->parked_elem);
+    INIT_LIST_HEAD(&su->reserved_elem);
+    if ( dd )
+        act_reserve_init(su);
 
     return su;
 }
 
 static void cf_check act_free_udata(const struct scheduler *ops, void *priv)
 {
-    xfree(priv);
+    struct act_unit *su = priv;
+
+    if ( su && su->dom )
+        act_reserve_destroy(su);
+    xfree(su);
 }
 
 /* Take @su off whatever it waits in. */
@@ -390,6 +399,7 @@ static void cf_check act_insert_unit(const struct scheduler *ops,
             break;
     list_add_tail(&su->elem, &other->elem);
     su->dom->nr_units++;
+    act_reserve_insert(su);
     write_unlock_irq(&prv->lock);
 }
 
@@ -407,6 +417,7 @@ static void cf_check act_remove_unit(const struct scheduler *ops,
     write_lock_irq(&prv->lock);
     list_del_init(&su->elem);
     su->dom->nr_units--;
+    act_reserve_remove(su);
     write_unlock_irq(&prv->lock);
 
     lock = unit_schedule_lock_irq(unit);
@@ -467,6 +478,7 @@ static void act_wake_up(struct act_unit *su, s_time_t now)
     /* The work that the event brought, if one did, was done before. */
     if ( su->class == ACT_BOOSTED )
         su->class = ACT_FAIR;
+    act_reserve_wake(su, now);
     act_place(su, now);
 }
 
@@ -507,7 +519,10 @@ static void cf_check act_adjust_affinity(const struct scheduler *ops,
 
     /* Also for units that are not inserted yet, and idle ones. */
     if ( su && su->rq && hard )
+    {
         act_restrict(su, hard);
+        act_reserve_affinity(su);
+    }
 }
 
 static void cf_check act_yield(const struct scheduler *ops,
@@ -600,6 +615,7 @@ static void act_stop(struct act_unit *prev, s_time_t now)
     {
         prev->queue_after_save = true;
         act_event_preempted(prev, now);
+        act_reserve_preempted(prev);
         if ( !prev->yielded )
             prev->preemptions++;
         return;
@@ -671,6 +687,7 @@ static void cf_check act_schedule(const struct scheduler *ops,
     else
         next->unit->migrated = false;
 
+    act_reserve_spread(rq, now);
     if ( !act_is_idle(next) )
         act_trace(decision, next, next != prev, limit);
 
@@ -697,6 +714,8 @@ static void cf_check act_context_saved(const struct scheduler *ops,
 
     su = act_unit(unit);
     su->saving = false;
+    if ( su->rq )
+        lock = act_reserve_go_home(su, lock, NOW());
     if ( su->queue_after_save )
     {
         su->queue_after_save = false;
@@ -724,14 +743,19 @@ static void cf_check act_context_saved(const struct scheduler *ops,
 static void act_dump_unit(const struct act_unit *su)
 {
     static const char state[] = { 'o', 'q', 'p' };
-    static const char class[] = { 'c', 'b', 'f' };
+    static const char class[] = { 'l', 'r', 'c', 'b', 'f' };
 
     printk("    %pv %c%c cpu=%u v=%"PRI_stime" d=%+"PRI_stime
-           " burst=%"PRI_stime"us budget=%"PRI_stime"us\n",
+           " burst=%"PRI_stime"us budget=%"PRI_stime"us",
            su->unit->vcpu_list, state[su->state], class[su->class],
            sched_unit_master(su->unit), su->vruntime,
            su->vdeadline - su->vruntime, su->burst_avg / 1000,
            su->budget / 1000);
+    if ( act_reserved(su, NOW()) )
+        printk(" reserved=%"PRI_stime"/%"PRI_stime"us left=%"PRI_stime"us",
+               su->reserve_slice / 1000, su->reserve_period / 1000,
+               su->reserve_left / 1000);
+    printk("\n");
 }
 
 static void cf_check act_dump_settings(const struct scheduler *ops)

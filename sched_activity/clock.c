@@ -86,10 +86,29 @@ static void act_set_vruntime(struct act_unit *su, s_time_t vruntime)
     su->vruntime = vruntime;
 }
 
+static void act_clock_count(const struct act_unit *su)
+{
+    su->rq->clock.nr_running++;
+    su->rq->clock.charged += su->charged;
+}
+
+static void act_clock_uncount(const struct act_unit *su)
+{
+    su->rq->clock.nr_running--;
+    su->rq->clock.charged -= su->charged;
+}
+
 /* @su competes for pCPUs from now on. */
 void act_activate(struct act_unit *su)
 {
     struct act_clock *clock = &su->rq->clock;
+
+    /* What it runs by its reservation must not move the clock of the others. */
+    if ( su->reserve_slice )
+    {
+        act_deactivate(su);
+        return;
+    }
 
     if ( su->active )
         return;
@@ -101,6 +120,8 @@ void act_activate(struct act_unit *su)
     clock->weight += su->weight;
     clock->nr_active++;
     su->active = true;
+    if ( su->running )
+        act_clock_count(su);
 }
 
 void act_deactivate(struct act_unit *su)
@@ -110,7 +131,8 @@ void act_deactivate(struct act_unit *su)
     if ( !su->active )
         return;
 
-    ASSERT(!su->running);
+    if ( su->running )
+        act_clock_uncount(su);
     clock->offset -= (su->vruntime - clock->base) * su->weight;
     clock->weight -= su->weight;
     clock->nr_active--;
@@ -143,16 +165,16 @@ void act_clock_start(struct act_unit *su, s_time_t now)
 {
     su->charged = now;
     su->running = true;
-    su->rq->clock.nr_running++;
-    su->rq->clock.charged += now;
+    if ( su->active )
+        act_clock_count(su);
 }
 
 /* @su gives it up, and was charged before. */
 void act_clock_stop(struct act_unit *su)
 {
     su->running = false;
-    su->rq->clock.nr_running--;
-    su->rq->clock.charged -= su->charged;
+    if ( su->active )
+        act_clock_uncount(su);
 }
 
 /* Sums for the mean virtual time of some units. */
@@ -167,7 +189,7 @@ static void act_mean_add(struct act_mean *mean, const struct act_unit *su,
 {
     s_time_t vruntime;
 
-    if ( other == su ||
+    if ( other == su || !other->active ||
          !cpumask_intersects(other->unit->cpu_hard_affinity,
                              su->unit->cpu_hard_affinity) )
         return;
@@ -305,13 +327,16 @@ void act_new_slice(struct act_unit *su, s_time_t now)
 
     act_look_at_weight(su);
 
-    if ( act_vtime(su, now, &vtime) )
+    /* If all have reservations they have no clock; then they have no bounds. */
+    if ( (!su->reserve_slice || su->rq->clock.weight) &&
+         act_vtime(su, now, &vtime) )
     {
         s_time_t spread = act_virtual(su, ACT_SPREAD_SLICES * act_part(su));
         s_time_t first = vtime - max(spread, act_virtual(su, ACT_LAG_MAX));
         /* What was borrowed is not forgiven. */
         s_time_t last = vtime + spread +
-                        act_virtual(su, params->debt_max + ACT_LAG_MAX);
+                        act_virtual(su, params->debt_max + ACT_LAG_MAX +
+                                        su->reserve_slice);
 
         if ( act_before(su->vruntime, first) )
             act_set_vruntime(su, first);
@@ -386,19 +411,24 @@ void act_restrict(struct act_unit *su, const cpumask_t *hard)
 void act_charge(struct act_unit *su, s_time_t now)
 {
     s_time_t delta = now - su->charged;
+    bool reason_gone;
 
     /* NOW() of different pCPUs may differ by a little. */
     if ( act_is_idle(su) || !su->running || delta <= 0 )
         return;
 
-    su->rq->clock.charged += delta;
+    if ( su->active )
+        su->rq->clock.charged += delta;
     su->charged = now;
     su->burst += delta;
     act_set_vruntime(su, su->vruntime + act_virtual(su, delta));
     if ( act_is_capped(su) )
         su->budget -= delta;
 
-    if ( act_event_judge(su, now) && su->class == ACT_BOOSTED )
+    reason_gone = act_event_judge(su, now);
+    if ( su->class <= ACT_RESERVED )
+        act_reserve_charge(su, delta, now);
+    else if ( reason_gone && su->class == ACT_BOOSTED )
     {
         /* It only got ahead of the others: no claim to be left alone. */
         su->picked = 0;

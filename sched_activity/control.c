@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What dom0 sets and reads: weight, cap and urgency of a domain (domctl);
+ * What dom0 sets and reads: weight, cap, urgency and reservations (reserve.c) of a
+ * domain (domctl);
  * parameters of the pool, and the activity records of its vCPUs (sysctl).
  */
 #include <xen/event.h>
@@ -148,6 +149,15 @@ static bool act_op_valid(const struct domain *d,
                    op->urgency, XEN_SCHED_ACTIVITY_LEASE_MS_MIN,
                    XEN_SCHED_ACTIVITY_LEASE_MS_MAX,
                    XEN_SCHED_ACTIVITY_URGENCY_NORMAL);
+    else if ( (op->set & XEN_SCHED_ACTIVITY_SET_RESERVATION) &&
+              !act_reserve_valid(d, op) )
+        act_refuse(ACT_BAD_RESERVATION, "d%d: no reservation for vCPU %u of "
+                   "%u us in %u..%u each %u us in slice..%u for %u ms in "
+                   "%u..%u", d->domain_id, op->vcpu, op->slice_us,
+                   XEN_SCHED_ACTIVITY_SLICE_US_MIN, op->period_us,
+                   op->period_us, XEN_SCHED_ACTIVITY_PERIOD_US_MAX,
+                   op->reserve_lease_ms, XEN_SCHED_ACTIVITY_LEASE_MS_MIN,
+                   XEN_SCHED_ACTIVITY_LEASE_MS_MAX);
     else
         return true;
 
@@ -192,10 +202,18 @@ static void act_refresh(struct act_dom *dom, bool new_cap)
     }
 }
 
-static void act_set(struct act_dom *dom,
-                    const struct xen_domctl_sched_activity *op)
+static int act_set(struct act_dom *dom, struct xen_domctl_sched_activity *op)
 {
+    int rc;
+
     act_settle(dom);
+
+    if ( op->set & XEN_SCHED_ACTIVITY_SET_RESERVATION )
+    {
+        rc = act_reserve_set(dom, op);
+        if ( rc )
+            return rc;
+    }
 
     if ( op->set & XEN_SCHED_ACTIVITY_SET_WEIGHT )
         write_atomic(&dom->weight, op->weight);
@@ -210,12 +228,14 @@ static void act_set(struct act_dom *dom,
     }
 
     act_refresh(dom, op->set & XEN_SCHED_ACTIVITY_SET_CAP);
+
+    return 0;
 }
 
-static void act_get(const struct act_dom *dom,
-                    struct xen_domctl_sched_activity *op)
+static void act_get(struct act_dom *dom, struct xen_domctl_sched_activity *op)
 {
     s_time_t now = NOW();
+    unsigned int vcpu = op->vcpu;
 
     memset(op, 0, sizeof(*op));
     op->weight = dom->weight;
@@ -224,6 +244,7 @@ static void act_get(const struct act_dom *dom,
     if ( op->urgency != XEN_SCHED_ACTIVITY_URGENCY_NORMAL )
         op->lease_ms = max_t(s_time_t, (dom->urgency_until - now) /
                                        MILLISECS(1), 1);
+    act_reserve_get(dom, vcpu, op);
 }
 
 int cf_check act_adjust(const struct scheduler *ops, struct domain *d,
@@ -247,7 +268,7 @@ int cf_check act_adjust(const struct scheduler *ops, struct domain *d,
         switch ( op->cmd )
         {
         case XEN_DOMCTL_SCHEDOP_putinfo:
-            act_set(dom, &op->u.activity);
+            rc = act_set(dom, &op->u.activity);
             break;
 
         case XEN_DOMCTL_SCHEDOP_getinfo:
@@ -260,6 +281,12 @@ int cf_check act_adjust(const struct scheduler *ops, struct domain *d,
         }
 
     write_unlock_irqrestore(&prv->lock, flags);
+
+    if ( rc == -ENOSPC )
+        act_refuse(ACT_NO_ROOM, "d%d: no room for %u us each %u us: only %u "
+                   "permille of a pCPU are free", d->domain_id,
+                   op->u.activity.slice_us, op->u.activity.period_us,
+                   op->u.activity.free_permille);
 
     return rc;
 }

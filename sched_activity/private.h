@@ -8,6 +8,7 @@
  *   queue.c     order and choice: deadlines, classes, preemption
  *   event.c     events for units that wait: which of them matter
  *   cap.c       caps: budgets, parking, replenishment
+ *   reserve.c   reservations: admission, budgets, deadlines
  *   record.c    the activity record of each vCPU
  *   trace.c     records for xentrace; their layout is in trace.h
  *   control.c   domctl and sysctl
@@ -20,8 +21,8 @@
  *                        in the queue, in its units and its pCPUs. A second
  *                        one may only be tried.
  *   3. act_dom.budget_lock  innermost: the budget of a capped domain.
- * Weight, cap and urgency of a domain are written with 1 held for writing and
- * read without a lock: each is one aligned word, and a value read a moment late
+ * Weight, cap and urgency of a domain, and the end of a unit's reservation, are
+ * written with 1 held for writing and read without it: each is one aligned word, and a value read a moment late
  * does no harm.
  */
 #ifndef SCHED_ACTIVITY_PRIVATE_H
@@ -93,6 +94,8 @@ struct act_private {
 
 /* A class is served before those behind it. */
 enum act_class {
+    ACT_NO_LAXITY,                /* must run from now on, or miss its deadline */
+    ACT_RESERVED,                 /* has time of its reservation left       */
     ACT_CRITICAL,                 /* its domain's urgency is critical       */
     ACT_BOOSTED,                  /* for one slice, because of an event     */
     ACT_FAIR,
@@ -101,7 +104,7 @@ enum act_class {
 
 /*
  * The virtual time of a queue: the weighted mean of those of its active units,
- * which are the ones that run or are queued. Kept as sums, so that reading it
+ * which are the ones that run or are queued and have no reservation. Kept as sums, so that reading it
  * does not depend on how many there are.
  */
 struct act_clock {
@@ -125,6 +128,7 @@ struct act_runqueue {
     struct act_clock clock;       /* of its active units                    */
     struct rb_root tree[ACT_CLASSES]; /* each by virtual deadline           */
     struct list_head parked;      /* units without budget                   */
+    struct list_head reserved;    /* act_unit.reserved_elem; private lock   */
     cpumask_t cpus;               /* pCPUs that take work from here; changes
                                      under the private lock, too            */
     cpumask_t idle;               /* of these, the ones running idle        */
@@ -169,6 +173,13 @@ struct act_unit {
     struct act_runqueue *rq;      /* NULL: not inserted                     */
     struct list_head elem;        /* act_dom.units; private lock            */
 
+    /* Private lock: what has been admitted. */
+    struct act_runqueue *home;    /* the queue that carries it, or NULL     */
+    struct list_head reserved_elem; /* home->reserved                       */
+    unsigned int reserved_ppm;    /* part of a pCPU                         */
+    struct act_runqueue *home_before; /* both while a change is considered  */
+    unsigned int reserved_before;
+
     /* Everything from here on: lock of the unit's run queue. */
     enum act_state state;
     struct rb_node node;          /* in rq->tree[class]                     */
@@ -185,6 +196,15 @@ struct act_unit {
     s_time_t picked;              /* running: since when                    */
     s_time_t budget;              /* capped: its part of dom->budget, ...   */
     unsigned int period;          /* ... of this period                     */
+
+    s_time_t reserve_slice;       /* 0: none, or it is known to be over     */
+    s_time_t reserve_period;
+    s_time_t reserve_until;       /* end of the lease; private lock, too    */
+    s_time_t reserve_left;        /* of the slice, may be negative, ...     */
+    s_time_t reserve_deadline;    /* ... until then                         */
+    s_time_t reserve_refund;      /* what may be given back in this period  */
+    bool reserve_check;           /* its affinity is another now            */
+    struct timer reserve_timer;   /* refill, or laxity is used up           */
 
     s_time_t burst;               /* ran for this long since it last woke   */
     s_time_t burst_avg;           /* mean of the bursts so far              */
@@ -280,6 +300,7 @@ bool act_goes_first(const struct act_unit *su, const struct act_unit *other);
 void act_insert(struct act_unit *su);
 void act_tickle_cpu(struct act_runqueue *rq, unsigned int cpu);
 unsigned int act_urgency(const struct act_dom *dom, s_time_t now);
+enum act_class act_class(struct act_unit *su, s_time_t now);
 void act_enqueue(struct act_unit *su, s_time_t now);
 void act_dequeue(struct act_unit *su);
 unsigned int act_best_cpu(const cpumask_t *mask, const cpumask_t *idle,
@@ -316,6 +337,31 @@ bool act_cap_grab(struct act_unit *su);
 void act_cap_return(struct act_unit *su);
 void act_cap_park(struct act_unit *su);
 void act_cap_unpark(struct act_unit *su);
+
+/* reserve.c: the lock of su->rq is held. */
+bool act_reserved(const struct act_unit *su, s_time_t now);
+bool act_reserve_has_time(struct act_unit *su, s_time_t now);
+bool act_reserve_pressed(const struct act_unit *su, s_time_t now);
+void act_reserve_wake(struct act_unit *su, s_time_t now);
+void act_reserve_wait(struct act_unit *su, s_time_t now);
+void act_reserve_charge(struct act_unit *su, s_time_t ran, s_time_t now);
+void act_reserve_preempted(struct act_unit *su);
+void act_reserve_spread(struct act_runqueue *rq, s_time_t now);
+void act_reserve_affinity(struct act_unit *su);
+spinlock_t *act_reserve_go_home(struct act_unit *su, spinlock_t *lock,
+                                s_time_t now);
+/* reserve.c: the private lock is held for writing. */
+bool act_reserve_valid(const struct domain *d,
+                       const struct xen_domctl_sched_activity *op);
+int act_reserve_set(struct act_dom *dom, struct xen_domctl_sched_activity *op);
+void act_reserve_get(struct act_dom *dom, unsigned int vcpu,
+                     struct xen_domctl_sched_activity *op);
+void act_reserve_insert(struct act_unit *su);
+void act_reserve_remove(struct act_unit *su);
+void act_reserve_shrink(struct act_private *prv, struct act_runqueue *rq);
+/* reserve.c: no lock is held. */
+void act_reserve_init(struct act_unit *su);
+void act_reserve_destroy(struct act_unit *su);
 
 /* record.c: the lock of su->rq is held. */
 void act_record_run(struct act_unit *su, s_time_t now);
@@ -361,6 +407,8 @@ enum act_cause {
     ACT_BAD_CAP,
     ACT_BAD_URGENCY,
     ACT_BAD_LEASE,
+    ACT_BAD_RESERVATION,
+    ACT_NO_ROOM,
     ACT_CAUSES
 };
 

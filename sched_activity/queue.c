@@ -34,8 +34,11 @@ unsigned int act_urgency(const struct act_dom *dom, s_time_t now)
 }
 
 /* The class of a unit that no event has boosted. */
-static enum act_class act_class(const struct act_unit *su, s_time_t now)
+enum act_class act_class(struct act_unit *su, s_time_t now)
 {
+    if ( act_reserve_has_time(su, now) )
+        return act_reserve_pressed(su, now) ? ACT_NO_LAXITY : ACT_RESERVED;
+
     return act_urgency(su->dom, now) == XEN_SCHED_ACTIVITY_URGENCY_CRITICAL &&
            !act_in_debt(su, now) ? ACT_CRITICAL : ACT_FAIR;
 }
@@ -55,6 +58,9 @@ void act_expire_slice(struct act_unit *su, s_time_t now)
  */
 static s_time_t act_key(const struct act_unit *su)
 {
+    if ( su->class <= ACT_RESERVED )
+        return su->reserve_deadline;
+
     return su->class == ACT_CRITICAL ? su->deadline : su->vdeadline;
 }
 
@@ -92,12 +98,13 @@ void act_enqueue(struct act_unit *su, s_time_t now)
     }
 
     /* A boosted unit that lost its pCPU before its slice ended stays so. */
-    if ( su->class != ACT_BOOSTED )
+    if ( su->class != ACT_BOOSTED || act_reserve_has_time(su, now) )
         su->class = act_class(su, now);
 
     su->queued = now;
     act_activate(su);
     act_insert(su);
+    act_reserve_wait(su, now);
 }
 
 /* Off its tree. It stays active: what it does next decides about that. */
@@ -194,6 +201,23 @@ static unsigned int act_find_idle(const struct act_unit *su)
     return act_best_cpu(mask, mask, cpu);
 }
 
+/* Does a pCPU of its queue run something less urgent than a reservation? */
+static bool act_reserve_prevails(const struct act_unit *su)
+{
+    unsigned int cpu;
+
+    for_each_cpu ( cpu, &su->rq->cpus )
+    {
+        const struct act_unit *cur = act_running(cpu);
+
+        if ( cur && cur->class > ACT_RESERVED && act_may_use(su, cpu) &&
+             !cpumask_test_cpu(cpu, &su->rq->tickled) )
+            return true;
+    }
+
+    return false;
+}
+
 /* Get an idle pCPU to run @su, which is queued. False: there is none. */
 static bool act_tell_idle(const struct act_unit *su)
 {
@@ -207,6 +231,10 @@ static bool act_tell_idle(const struct act_unit *su)
         act_tickle_cpu(rq, cpu);
         return true;
     }
+
+    /* Within its reservation it does not wait for others to come. */
+    if ( su->class <= ACT_RESERVED && act_reserve_prevails(su) )
+        return false;
 
     /* An idle pCPU of another queue will come and take it. */
     for_each_cpu ( cpu, &prv->idle )
@@ -286,6 +314,7 @@ static bool act_may_interrupt(const struct act_unit *su, unsigned int cpu)
 
     return cur && cur->rq == su->rq &&
            !cpumask_test_cpu(cpu, &su->rq->tickled) &&
+           (cur->class == ACT_FAIR || su->class > ACT_RESERVED) &&
            cur->burst > su->dom->prv->params.slice_min &&
            act_goes_first(su, cur);
 }
@@ -431,7 +460,9 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
          (!act_is_capped(prev) || act_cap_grab(prev)) )
         rival = prev;
 
-    gives_way = rival && rival->yielded && act_gang_yield(rival, cpu);
+    /* Who yields goes behind others, but not those of a lower class. */
+    gives_way = rival && rival->yielded && rival->class > ACT_RESERVED &&
+                act_gang_yield(rival, cpu);
     next = act_first(rq, gives_way ? NULL : rival, cpu);
     if ( !next )
         next = rival;
@@ -456,6 +487,8 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
         *limit = (next->vdeadline - next->vruntime) * next->weight /
                  ACT_WEIGHT_SCALE;
 
+    if ( next->class <= ACT_RESERVED )
+        *limit = next->reserve_left;
     if ( act_is_capped(next) )
         *limit = min(*limit, next->budget);
     if ( next == prev && next->probe )

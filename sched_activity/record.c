@@ -70,6 +70,8 @@ void act_record_fill(struct act_unit *su, const struct vcpu *v, s_time_t now,
         rec->flags |= XEN_SCHED_ACTIVITY_REC_PARKED;
     if ( act_urgency(su->dom, now) != XEN_SCHED_ACTIVITY_URGENCY_NORMAL )
         rec->flags |= XEN_SCHED_ACTIVITY_REC_URGENT;
+    if ( act_reserved(su, now) )
+        rec->flags |= XEN_SCHED_ACTIVITY_REC_RESERVED;
 
     for ( i = 0; i < ARRAY_SIZE(rec->time_ns); i++ )
         rec->time_ns[i] = v->runstate.time[i];

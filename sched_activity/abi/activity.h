@@ -21,12 +21,14 @@
  *
  * putinfo changes the fields named in 'set' and leaves the others alone, so two
  * writers do not undo each other. getinfo ignores the input and fills it all.
- * One bad field refuses the whole call with -EINVAL and changes nothing.
+ * One bad field refuses the whole call with -EINVAL and changes nothing. So does
+ * a reservation for which there is no room, with -ENOSPC.
  */
 #define XEN_SCHED_ACTIVITY_SET_WEIGHT   (1u << 0)
 #define XEN_SCHED_ACTIVITY_SET_CAP      (1u << 1)
 #define XEN_SCHED_ACTIVITY_SET_URGENCY  (1u << 2)
-#define XEN_SCHED_ACTIVITY_SET_ALL      0x7u
+#define XEN_SCHED_ACTIVITY_SET_RESERVATION (1u << 3)
+#define XEN_SCHED_ACTIVITY_SET_ALL      0xfu
 
 /* Range of the weight; 256 is what a new domain gets, as in credit2. */
 #define XEN_SCHED_ACTIVITY_WEIGHT_MIN     1u
@@ -50,6 +52,19 @@
 #define XEN_SCHED_ACTIVITY_LEASE_MS_MIN 10u
 #define XEN_SCHED_ACTIVITY_LEASE_MS_MAX 600000u
 
+/*
+ * A reservation: slice_us of pCPU time in every period_us from when a vCPU has
+ * work, ahead of all others, and no more than that ahead of them. A lease, too.
+ * slice_us, period_us and reserve_lease_ms all 0: it ends.
+ *
+ * Less than the smallest slice could not be kept, and below the smallest period
+ * the switches would cost a few percent.
+ */
+#define XEN_SCHED_ACTIVITY_SLICE_US_MIN   50u
+#define XEN_SCHED_ACTIVITY_PERIOD_US_MIN  200u
+#define XEN_SCHED_ACTIVITY_PERIOD_US_MAX  1000000u
+#define XEN_SCHED_ACTIVITY_VCPU_ALL       ~0u
+
 struct xen_domctl_sched_activity {
     uint32_t set;       /* IN of putinfo: XEN_SCHED_ACTIVITY_SET_*           */
     uint16_t weight;    /* WEIGHT_MIN..WEIGHT_MAX                            */
@@ -57,6 +72,13 @@ struct xen_domctl_sched_activity {
     uint32_t urgency;   /* XEN_SCHED_ACTIVITY_URGENCY_*                      */
     uint32_t lease_ms;  /* putinfo: length of the lease, 0 with NORMAL;
                            getinfo: what is left of it, 0 for NORMAL         */
+    uint32_t vcpu;      /* IN: whose reservation; putinfo: or VCPU_ALL       */
+    uint32_t slice_us;  /* SLICE_US_MIN..period_us; 0: no reservation        */
+    uint32_t period_us; /* PERIOD_US_MIN..PERIOD_US_MAX                      */
+    uint32_t reserve_lease_ms; /* as lease_ms, of the reservation            */
+    uint32_t free_permille; /* OUT of getinfo, and of putinfo with -ENOSPC: how
+                           much that vCPU can have reserved, or all of them
+                           together, in 1/1000 of a pCPU                     */
 };
 
 /*
@@ -121,6 +143,7 @@ struct xen_sched_activity_record {
 
 #define XEN_SCHED_ACTIVITY_REC_PARKED  (1u << 0) /* waits for its cap's budget */
 #define XEN_SCHED_ACTIVITY_REC_URGENT  (1u << 1) /* domain's lease is running  */
+#define XEN_SCHED_ACTIVITY_REC_RESERVED (1u << 2) /* vCPU has a reservation   */
 
 /*
  * Records come in ascending order of (domid, vcpu_id). Start with the cursor at

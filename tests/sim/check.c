@@ -104,7 +104,9 @@ static unsigned int check_tree(const struct act_runqueue *rq,
             violated(su, "queued while its context is not saved");
         if ( !unit_runnable(su->unit) )
             violated(su, "queued, but not runnable");
-        if ( last && (class == ACT_CRITICAL
+        if ( last && (class <= ACT_RESERVED
+                      ? su->reserve_deadline < last->reserve_deadline
+                      : class == ACT_CRITICAL
                       ? act_before(su->deadline, last->deadline)
                       : act_before(su->vdeadline, last->vdeadline)) )
             violated(su, "out of order in the tree");
@@ -125,6 +127,8 @@ static void check_queue(const struct act_private *prv,
         nr += check_tree(rq, class);
     if ( nr != rq->nr_queued )
         violated(NULL, "nr_queued is wrong");
+
+    check_reserved(rq);
 
     list_for_each_entry ( su, &rq->parked, parked_elem )
     {
@@ -175,6 +179,8 @@ static void check_unit(const struct act_unit *su)
         violated(su, "lost: runnable, and neither runs nor waits");
     if ( !unit_runnable(unit) && su->state != ACT_OUT )
         violated(su, "waits, but is not runnable");
+    if ( act_reserved(su, sim.now_ns + sim_skew_max()) && !su->home )
+        violated(su, "has a reservation that no queue carries");
     if ( current_there && su->charged > sim.now_ns + sim_skew_max() )
         violated(su, "charged in advance");
 }

@@ -338,7 +338,7 @@ static void bad_domctl(void)
            !before.lease_ms, "defaults");
     expect(put_weight(d, 0) == -EINVAL, "weight 0 is refused");
     expect(put_cap(d, 201) == -EINVAL, "cap 201 of 2 vCPUs is refused");
-    expect(put(d, 1u << 3, 1, 1, 1, 1) == -EINVAL, "an unknown field, too");
+    expect(put(d, 1u << 4, 1, 1, 1, 1) == -EINVAL, "an unknown field, too");
     expect(put(d, ~0u, 1, 1, 1, 100) == -EINVAL, "and many of them");
     expect(put(d, 4, 0, 0, 4, 100) == -EINVAL, "urgency 4");
     expect(put(d, 4, 0, 0, 3, 0) == -EINVAL, "no lease");

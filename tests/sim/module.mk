@@ -12,8 +12,8 @@ SIM_XEN_SOURCES := $(addprefix $(SIM_XEN)/,lib/rbtree.c common/notifier.c \
     $(addprefix common/sched/,core.c cpupool.c credit.c credit2.c null.c rt.c))
 SIM_ACTIVITY := $(wildcard sched_activity/*.c)
 SIM_CORE := boot domains events harness pcpu pools queue time
-SIM_TESTS := audit calm check control directed evidence failing gang operations \
-    paths random shrink test-sched work
+SIM_TESTS := audit calm check check-reserve control directed evidence failing gang \
+    operations paths random reserve shrink test-sched work
 
 SIM_INCLUDE := -Itests/sim -I$(SIM_OUT)/include -I$(SIM_OUT)/include/sched \
     -I$(SIM_OUT)/include/sched/activity
@@ -31,7 +31,8 @@ SIM_NAMES := $(SIM_CORE) \
     $(patsubst %.c,xen-%,$(notdir $(SIM_XEN_SOURCES)))
 SIM_OBJS := $(addsuffix .o,$(addprefix $(SIM_OUT)/,$(SIM_NAMES) $(SIM_TESTS)))
 # audit.c listens.
-SIM_WRAP := -Wl,--wrap=act_record_block -Wl,--wrap=act_cap_init
+SIM_WRAP := -Wl,--wrap=act_record_block -Wl,--wrap=act_cap_init \
+    -Wl,--wrap=act_reserve_charge
 # What a program has to link that is to simulate a host.
 SIM_FAST_OBJS := $(SIM_NAMES:%=$(SIM_FAST)/%.o)
 

@@ -267,6 +267,39 @@ static void adjust_activity(struct domain *d)
         sim_bug(__FILE__, __LINE__, "parameters do not read back");
 }
 
+/* Of one vCPU or all; what does not fit is refused, and just what is free fits. */
+static void some_reservation(struct domain *d)
+{
+    static const unsigned int period_us[] = { 200, 1000, 10000, 1000000 };
+    unsigned int period = period_us[sim_below(ARRAY_SIZE(period_us))];
+    unsigned int slice = 50 + sim_below(period - 49), lease, room = 0;
+    unsigned int vcpu = sim_chance(300) ? ALL_VCPUS : sim_below(d->max_vcpus);
+    int rc;
+
+    if ( sim_chance(200) )
+        slice = period = lease = 0;
+    else
+        lease = 10 + sim_below(sim_chance(500) ? 30 : 1000);
+    tell("d%d: vCPU %d has %u us of %u us reserved for %u ms", d->domain_id,
+         (int)vcpu, slice, period, lease);
+    rc = reserve(d, vcpu, slice, period, lease, &room);
+    if ( rc == -ENOSPC && slice )
+    {
+        tell(": %u / 1000 are free", room);
+        if ( vcpu == ALL_VCPUS )
+            return;
+        if ( room * (uint64_t)period >= slice * 1000ull )
+            sim_bug(__FILE__, __LINE__, "refused although it fits");
+        if ( room >= 50 && reserve(d, vcpu, room, 1000, lease, NULL) )
+            sim_bug(__FILE__, __LINE__, "refused what was said to be free");
+    }
+    else if ( rc )
+        sim_bug(__FILE__, __LINE__, "a good reservation is refused");
+    else if ( get_reservation(d, vcpu == ALL_VCPUS ? 0 : vcpu).slice_us !=
+              slice )
+        sim_bug(__FILE__, __LINE__, "a reservation does not read back");
+}
+
 /* Parameters of credit and credit2. */
 static void set_credit(struct domain *d, unsigned int weight, unsigned int cap)
 {
@@ -305,7 +338,9 @@ static void do_adjust(void)
 
     if ( !d )
         return;
-    if ( machine.sched == ACTIVITY )
+    if ( machine.sched == ACTIVITY && sim_chance(500) )
+        some_reservation(d);
+    else if ( machine.sched == ACTIVITY )
         adjust_activity(d);
     else if ( machine.sched == XEN_SCHEDULER_CREDIT2 ||
               machine.sched == XEN_SCHEDULER_CREDIT )

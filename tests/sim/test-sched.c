@@ -49,10 +49,36 @@ int put(struct domain *d, uint32_t set, unsigned int weight, unsigned int cap,
     return sim_adjust(d, &op);
 }
 
+int reserve(struct domain *d, unsigned int vcpu, unsigned int slice_us,
+            unsigned int period_us, unsigned int lease_ms,
+            unsigned int *free_permille)
+{
+    struct xen_domctl_scheduler_op op = {
+        .cmd = XEN_DOMCTL_SCHEDOP_putinfo,
+        .u.activity = { .set = XEN_SCHED_ACTIVITY_SET_RESERVATION,
+                        .vcpu = vcpu, .slice_us = slice_us,
+                        .period_us = period_us,
+                        .reserve_lease_ms = lease_ms },
+    };
+    int rc = sim_adjust(d, &op);
+
+    if ( free_permille )
+        *free_permille = op.u.activity.free_permille;
+
+    return rc;
+}
+
 struct xen_domctl_sched_activity get(struct domain *d)
+{
+    return get_reservation(d, 0);
+}
+
+struct xen_domctl_sched_activity get_reservation(struct domain *d,
+                                                 unsigned int vcpu)
 {
     struct xen_domctl_scheduler_op op = {
         .cmd = XEN_DOMCTL_SCHEDOP_getinfo,
+        .u.activity.vcpu = vcpu,
     };
     int rc = sim_adjust(d, &op);
 
@@ -188,7 +214,7 @@ int main(int argc, char *argv[])
 {
     const struct test *lists[] = { path_tests, directed_tests, control_tests,
                                    evidence_tests, gang_tests, failing_tests,
-                                   calm_tests, random_tests };
+                                   calm_tests, reserve_tests, random_tests };
     const struct test *t;
     const char *name = "";
     int opt, failures = 0, runs = 0;

@@ -13,7 +13,8 @@ struct test {
     void (*run)(void);
 };
 extern const struct test path_tests[], directed_tests[], control_tests[],
-    evidence_tests[], gang_tests[], failing_tests[], calm_tests[], random_tests[];
+    evidence_tests[], gang_tests[], failing_tests[], calm_tests[],
+    reserve_tests[], random_tests[];
 
 /* From the command line. */
 extern bool tests_verbose;
@@ -34,6 +35,14 @@ struct xen_domctl_sched_activity get(struct domain *d);
 #define put_urgency(d, name, ms) \
     put(d, XEN_SCHED_ACTIVITY_SET_URGENCY, 0, 0, \
         XEN_SCHED_ACTIVITY_URGENCY_ ## name, ms)
+
+/* A reservation, or its end (all 0); with -ENOSPC, *free_permille is told. */
+int reserve(struct domain *d, unsigned int vcpu, unsigned int slice_us,
+            unsigned int period_us, unsigned int lease_ms,
+            unsigned int *free_permille);
+struct xen_domctl_sched_activity get_reservation(struct domain *d,
+                                                 unsigned int vcpu);
+#define ALL_VCPUS XEN_SCHED_ACTIVITY_VCPU_ALL
 
 /*
  * All records of a pool, read in pages of @page. Returns how many, or -errno.
@@ -62,5 +71,7 @@ check_violated(const struct act_unit *su, const char *fmt, ...);
 
 /* ... and what must add up over time; part of check_activity(). */
 void audit_dom(const struct act_dom *dom);
+/* ... and for reservations. */
+void check_reserved(const struct act_runqueue *rq);
 
 #endif /* SIM_TESTS_H */

@@ -19,6 +19,14 @@ struct sim_audit {
     uint64_t stalls;
 };
 
+/* What check-reserve.c has to remember of a vCPU. */
+struct sim_reserve_audit {
+    const void *unit;
+    s_time_t deadline;          /* what follows is of the period that ends then */
+    s_time_t slice_ns, ran_ns;
+    uint64_t stalls;
+};
+
 /* What the guest does on one vCPU, and what it got. */
 struct sim_work {
     struct vcpu *vcpu;
@@ -42,6 +50,7 @@ struct sim_work {
     uint64_t blocks;
 
     struct sim_audit audit;
+    struct sim_reserve_audit reserve;
 };
 
 /* As sim_domain_create(), with such guests: they do not have any work yet. */

@@ -203,6 +203,24 @@ static void set_urgency(struct guest_domain *dom)
     adjust(dom, &op);
 }
 
+/* One that does not fit is refused, and that is what the scenario shows then. */
+static void set_reservation(struct guest_domain *dom)
+{
+    struct xen_domctl_scheduler_op op = {
+        .cmd = XEN_DOMCTL_SCHEDOP_putinfo,
+        .u.activity = {
+            .set = XEN_SCHED_ACTIVITY_SET_RESERVATION,
+            .vcpu = XEN_SCHED_ACTIVITY_VCPU_ALL,
+            .slice_us = dom->now.reserve_budget_ns / MICROSECS(1),
+            .period_us = dom->now.reserve_period_ns / MICROSECS(1),
+            .reserve_lease_ms = LEASE_MS,
+        },
+    };
+
+    if ( sim_adjust(dom->d, &op) != -ENOSPC )
+        adjust(dom, &op);
+}
+
 static void set_rtds(struct guest_domain *dom, double fair)
 {
     struct xen_domctl_scheduler_op op = { 0 };
@@ -270,7 +288,8 @@ static void set(struct guest_domain *dom, const struct settings *s)
 
     if ( (s->set & SET_ROLE) && sched->id != XEN_SCHEDULER_ACTIVITY )
         host_ignored |= SET_ROLE;
-    if ( (s->set & SET_RESERVATION) && sched->id != XEN_SCHEDULER_RTDS )
+    if ( (s->set & SET_RESERVATION) && sched->id != XEN_SCHEDULER_RTDS &&
+         sched->id != XEN_SCHEDULER_ACTIVITY )
         host_ignored |= SET_RESERVATION;
     switch ( sched->id )
     {
@@ -292,6 +311,8 @@ static void set(struct guest_domain *dom, const struct settings *s)
         adjust(dom, &op);
         if ( s->set & SET_ROLE )
             set_urgency(dom);
+        if ( s->set & SET_RESERVATION )
+            set_reservation(dom);
         break;
     case XEN_SCHEDULER_RTDS:
         if ( dom->now.cap )
@@ -479,9 +500,14 @@ static s_time_t toolstack(s_time_t at)
     {
         if ( at && !(at % LEASE_RENEW_NS) )
             for ( i = 0; i < host_nr_domains; i++ )
+            {
                 if ( host_domains[i].d &&
                      host_domains[i].now.role != ROLE_NORMAL )
                     set_urgency(&host_domains[i]);
+                if ( host_domains[i].d &&
+                     (host_domains[i].now.set & SET_RESERVATION) )
+                    set_reservation(&host_domains[i]);
+            }
         next = min(next, (at / LEASE_RENEW_NS + 1) * LEASE_RENEW_NS);
     }
 
