@@ -117,31 +117,39 @@ static void computing_sender_gives_way(void)
            "way");
 }
 
+static struct vcpu *pinned(unsigned int domid, unsigned int cpu)
+{
+    struct vcpu *v = hog(domid, 0)->vcpu[0];
+
+    ASSERT(sim_set_affinity(v, cpumask_of(cpu), NULL) == 0);
+
+    return v;
+}
+
 static void steal_after_a_while(void)
 {
-    struct domain *d;
-    struct vcpu *v;
+    struct vcpu *stays, *leaves, *v;
     s_time_t since;
 
     sim.topology = (struct sim_topology){ .cores_per_socket = 1 };
     boot(2);
-    v = hog(1, 0)->vcpu[0];
-    ASSERT(sim_set_affinity(v, cpumask_of(0), NULL) == 0);
-    d = periodic(2, MICROSECS(100), MILLISECS(7));
-    v = d->vcpu[0];
-    ASSERT(sim_set_affinity(v, cpumask_of(0), NULL) == 0);
-    /* So that it waits where it ran. */
-    put_urgency(d, BACKGROUND, 10000);
+    stays = pinned(1, 0);
+    leaves = pinned(2, 1);
+    /* More units there, so that the next one comes here. */
+    pinned(3, 1);
     sim_run(MILLISECS(50));
-    while ( v->runstate.state != RUNSTATE_blocked )
-        sim_run(MICROSECS(1));
-    ASSERT(sim_set_affinity(v, &cpumask_all, NULL) == 0);
+    v = hog(4, 0)->vcpu[0];
+    sim_run(MILLISECS(50));
+    sim_vcpu_down(sim_domain(3)->vcpu[0]);
+    expect(v->processor == 0, "it is where fewer others are");
 
-    while ( v->runstate.state == RUNSTATE_blocked )
+    while ( sim_current[0] != v )
+        sim_run(MICROSECS(1));
+    while ( sim_current[0] != stays )
         sim_run(MICROSECS(1));
     since = sim.now_ns;
-    expect(v->processor == 0 && v->runstate.state == RUNSTATE_runnable,
-           "it waits where its caches are");
+    sim_run(MICROSECS(50));
+    sim_vcpu_down(leaves);
     while ( v->runstate.state != RUNSTATE_running )
         sim_run(MICROSECS(1));
     expect(v->processor == 1 && near(sim.now_ns - since, MICROSECS(200), 3000),
