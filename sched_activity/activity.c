@@ -531,6 +531,7 @@ static void cf_check act_yield(const struct scheduler *ops,
 
     su->yielded = true;
     su->yields++;
+    act_gang_spins(su, NOW());
 }
 
 /* An event came for a unit that is runnable, but does not run. */
@@ -576,7 +577,7 @@ static struct act_unit *act_choose(struct act_private *prv,
     bool told = cpumask_test_cpu(cpu, &rq->idle) &&
                 !cpumask_test_cpu(cpu, &prv->idle);
     struct act_unit *next = act_pick(rq, prev, cpu, now, limit);
-    int rc;
+    s_time_t again;
 
     if ( next )
     {
@@ -594,11 +595,10 @@ static struct act_unit *act_choose(struct act_private *prv,
         return NULL;
     }
 
-    rc = act_steal(prv, rq, cpu, now);
-    if ( rc > 0 )
+    if ( act_steal(prv, rq, cpu, now, &again) )
         next = act_pick(rq, prev, cpu, now, limit);
-    else if ( rc < 0 )
-        *limit = ACT_TIMER_MIN;
+    else if ( again != STIME_MAX )
+        *limit = max(again - now, (s_time_t)ACT_TIMER_MIN);
 
     return next;
 }
@@ -680,6 +680,7 @@ static void cf_check act_schedule(const struct scheduler *ops,
         {
             act_start(next, cpu, now);
             act_tickle_idle(prv, rq);
+            act_gang_start(next, now);
         }
     }
     else

@@ -44,9 +44,6 @@
  * alone. */
 #define ACT_SPREAD_SLICES 2
 
-/* Looks at so many queued units, not all: a bound on what a wake-up costs. */
-#define ACT_LOOK_UNITS 16
-
 /* Offsets are kept so small that their sums do not overflow: about 18 minutes. */
 #define ACT_OFFSET_MAX ((s_time_t)1 << 40)
 

@@ -152,6 +152,7 @@ struct act_dom {
     unsigned int period;          /* which one it is                        */
     unsigned int nr_parked;
     unsigned int nr_units;        /* private lock                           */
+    s_time_t spins_until;         /* its vCPUs wait for each other          */
     struct timer timer;           /* end of the period                      */
 };
 
@@ -179,6 +180,7 @@ struct act_unit {
     enum act_state state;
     struct rb_node node;          /* in rq->tree[class]                     */
     struct list_head parked_elem; /* in rq->parked                          */
+    s_time_t queued;              /* since when                             */
 
     unsigned int weight;          /* of its domain, when last looked at     */
     bool active;                  /* counts in rq->clock                    */
@@ -217,6 +219,8 @@ struct act_unit {
     unsigned long space_switches; /* changed                                */
     unsigned long home_space;     /* 0, or: where it computes               */
     bool yielded;                 /* wants to be put behind others          */
+    bool spun;                    /* gave its pCPU up because it spun       */
+    s_time_t burst_yield;         /* its burst when it last yielded         */
     bool blocked;                 /* gave its pCPU up to wait for an event  */
     bool saving;                  /* pCPU may still hold its context        */
     bool queue_after_save;        /* runnable again before that was done    */
@@ -282,7 +286,14 @@ void act_assign(struct act_unit *su, struct act_runqueue *rq, s_time_t now);
 void act_unassign(struct act_unit *su, s_time_t now);
 void act_restrict(struct act_unit *su, const cpumask_t *hard);
 
+/* Looks at so many queued units, not all: a bound on what an operation costs. */
+#define ACT_LOOK_UNITS 16U
+
 /* queue.c: the lock of su->rq (or rq) is held, except where it says otherwise. */
+bool act_may_use(const struct act_unit *su, unsigned int cpu);
+bool act_goes_first(const struct act_unit *su, const struct act_unit *other);
+void act_insert(struct act_unit *su);
+void act_tickle_cpu(struct act_runqueue *rq, unsigned int cpu);
 unsigned int act_urgency(const struct act_dom *dom, s_time_t now);
 enum act_class act_class(struct act_unit *su, s_time_t now);
 void act_enqueue(struct act_unit *su, s_time_t now);
@@ -297,8 +308,14 @@ void act_expire_slice(struct act_unit *su, s_time_t now);
 void act_requeue(struct act_unit *su, s_time_t now);
 struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
                           unsigned int cpu, s_time_t now, s_time_t *limit);
-int act_steal(struct act_private *prv, struct act_runqueue *rq,
-              unsigned int cpu, s_time_t now);
+bool act_steal(struct act_private *prv, struct act_runqueue *rq,
+               unsigned int cpu, s_time_t now, s_time_t *again);
+
+/* gang.c: the lock of su->rq is held. */
+struct act_unit *act_gang_yield(struct act_unit *prev, unsigned int cpu,
+                                bool *traded);
+void act_gang_spins(struct act_unit *su, s_time_t now);
+void act_gang_start(struct act_unit *su, s_time_t now);
 
 /* event.c: the lock of su->rq is held. */
 bool act_event(struct act_unit *su, s_time_t now);

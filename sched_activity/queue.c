@@ -12,8 +12,12 @@
 
 #include "private.h"
 
-/* Looks at so many queued units, not all: a bound on what a wake-up costs. */
-#define ACT_LOOK_UNITS 16
+/*
+ * How long a unit waits before a pCPU of another queue may take it: as long as
+ * it would take there to fill its caches again (1 MiB from memory, eight lines
+ * at a time). So a move costs at most twice what knowing the future would.
+ */
+#define ACT_STEAL_AFTER MICROSECS(200)
 
 /* Of these, so many at most are asked whether they ran on a pCPU before. */
 #define ACT_WARM_UNITS 4
@@ -60,7 +64,7 @@ static s_time_t act_key(const struct act_unit *su)
     return su->class == ACT_CRITICAL ? su->deadline : su->vdeadline;
 }
 
-static void act_insert(struct act_unit *su)
+void act_insert(struct act_unit *su)
 {
     struct rb_root *root = &su->rq->tree[su->class];
     struct rb_node **link = &root->rb_node, *parent = NULL;
@@ -97,6 +101,7 @@ void act_enqueue(struct act_unit *su, s_time_t now)
     if ( su->class != ACT_BOOSTED || act_reserve_has_time(su, now) )
         su->class = act_class(su, now);
 
+    su->queued = now;
     act_activate(su);
     act_insert(su);
     act_reserve_wait(su, now);
@@ -133,7 +138,7 @@ void act_boost(struct act_unit *su, s_time_t now)
 }
 
 /* A pCPU that leaves the pool is told by this first, and must end up idle. */
-static bool act_may_use(const struct act_unit *su, unsigned int cpu)
+bool act_may_use(const struct act_unit *su, unsigned int cpu)
 {
     return cpumask_test_cpu(cpu, su->unit->cpu_hard_affinity) &&
            cpumask_test_cpu(cpu,
@@ -141,8 +146,7 @@ static bool act_may_use(const struct act_unit *su, unsigned int cpu)
 }
 
 /* Does @su go before @other? */
-static bool act_goes_first(const struct act_unit *su,
-                           const struct act_unit *other)
+bool act_goes_first(const struct act_unit *su, const struct act_unit *other)
 {
     if ( su->class != other->class )
         return su->class < other->class;
@@ -150,7 +154,7 @@ static bool act_goes_first(const struct act_unit *su,
     return act_before(act_key(su), act_key(other));
 }
 
-static void act_tickle_cpu(struct act_runqueue *rq, unsigned int cpu)
+void act_tickle_cpu(struct act_runqueue *rq, unsigned int cpu)
 {
     __cpumask_set_cpu(cpu, &rq->tickled);
     cpu_raise_softirq(cpu, SCHEDULE_SOFTIRQ);
@@ -277,6 +281,29 @@ void act_pass_word(struct act_private *prv, unsigned int cpu)
         }
 }
 
+/* Is @su about to send the event that is being looked at? */
+static bool act_sends(const struct act_unit *su)
+{
+    return current->activity.sending && current->sched_unit == su->unit;
+}
+
+/*
+ * A unit that is about to be done as soon as @su will is left alone: two more
+ * switches and cold caches would cost more than @su gains by it. So is the one
+ * that woke @su, if its bursts are short: it may have others to wake.
+ */
+static bool act_worth_preempting(const struct act_unit *su,
+                                 const struct act_unit *cur)
+{
+    s_time_t burst = max(cur->burst, cur->burst_avg);
+
+    if ( su->class != cur->class )
+        return true;
+
+    return burst >= 2 * su->burst_avg &&
+           (burst >= su->dom->prv->params.slice_min || !act_sends(cur));
+}
+
 /* Does @cpu, of its queue, run a unit that computes and goes behind @su? */
 static bool act_may_interrupt(const struct act_unit *su, unsigned int cpu)
 {
@@ -317,7 +344,7 @@ void act_tickle(struct act_unit *su, s_time_t now)
 
         if ( !cur || !act_may_use(su, cpu) ||
              cpumask_test_cpu(cpu, &rq->tickled) ||
-             !act_goes_first(su, cur) )
+             !act_goes_first(su, cur) || !act_worth_preempting(su, cur) )
             continue;
 
         if ( !victim || act_goes_first(victim, cur) )
@@ -417,18 +444,22 @@ static struct act_unit *act_first(struct act_runqueue *rq,
 struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
                           unsigned int cpu, s_time_t now, s_time_t *limit)
 {
-    struct act_unit *next, *rival = NULL;
+    struct act_unit *next = NULL, *rival = NULL;
     const struct act_params *params;
+    bool gives_way = false, yields;
 
     if ( !act_is_idle(prev) && unit_runnable_state(prev->unit) &&
          act_may_use(prev, cpu) &&
          (!act_is_capped(prev) || act_cap_grab(prev)) )
         rival = prev;
 
-    /* Who yields goes behind others, but not those of a lower class. */
-    next = act_first(rq, rival && (!rival->yielded ||
-                                   rival->class <= ACT_RESERVED)
-                         ? rival : NULL, cpu);
+    /* Who yields goes behind others, but not from a reservation. */
+    yields = rival && rival->yielded && rival->class > ACT_RESERVED;
+    if ( yields )
+        next = act_gang_yield(rival, cpu, &gives_way);
+    if ( !next )
+        next = act_first(rq, rival && !(yields && rival->yielded) ? rival : NULL,
+                         cpu);
     if ( !next )
         next = rival;
     if ( !next )
@@ -437,7 +468,7 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
     params = &next->dom->prv->params;
 
     /* A switch now would cost more than the one who waits gains by it. */
-    if ( rival && next != rival && !rival->yielded &&
+    if ( rival && next != rival && !gives_way && !rival->yielded &&
          next->class == ACT_FAIR && !next->wake_time &&
          now < rival->picked + params->ratelimit )
     {
@@ -466,19 +497,68 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
 }
 
 /*
- * @cpu's own queue has nothing for it: fetch a unit from another one, and queue
- * it in @rq. 0: there is none; -EBUSY: ask again soon, somebody holds a lock
- * (perhaps who told this pCPU that there is work).
+ * Of the first units queued in @rq, one that @cpu of another queue may take now.
+ * NULL: there is none; if it may take one later, *again is lowered to when.
  */
-int act_steal(struct act_private *prv, struct act_runqueue *rq,
-              unsigned int cpu, s_time_t now)
+static struct act_unit *act_first_ripe(struct act_runqueue *rq,
+                                       unsigned int cpu, s_time_t now,
+                                       s_time_t *again)
+{
+    unsigned int class, nr = 0;
+
+    for ( class = 0; class < ACT_CLASSES; class++ )
+    {
+        struct rb_node *node = rb_first(&rq->tree[class]);
+
+        for ( ; node && nr < ACT_LOOK_UNITS; node = rb_next(node), nr++ )
+        {
+            struct act_unit *su = rb_entry(node, struct act_unit, node);
+
+            if ( !act_may_use(su, cpu) || !unit_runnable_state(su->unit) )
+                continue;
+
+            if ( now < su->queued + ACT_STEAL_AFTER )
+                *again = min(*again, su->queued + ACT_STEAL_AFTER);
+            else if ( !act_is_capped(su) || act_cap_grab(su) )
+                return su;
+        }
+    }
+
+    return NULL;
+}
+
+static void act_take_over(struct act_unit *su, struct act_runqueue *rq,
+                          unsigned int cpu, s_time_t now)
+{
+    act_dequeue(su);
+    act_unassign(su, now);
+    act_assign(su, rq, now);
+    sched_set_res(su->unit, get_sched_res(cpu));
+    act_place(su, now);
+    su->moved = true;
+    act_activate(su);
+    act_insert(su);
+}
+
+/*
+ * @cpu's own queue has nothing for it: fetch a unit from another one, and queue
+ * it in @rq. False: there is none; *again says when to ask again, as a unit has
+ * not waited for long enough, or somebody holds a lock (perhaps who told this
+ * pCPU that there is work). STIME_MAX: when told to.
+ */
+bool act_steal(struct act_private *prv, struct act_runqueue *rq,
+               unsigned int cpu, s_time_t now, s_time_t *again)
 {
     struct act_runqueue *peer;
     struct act_unit *su = NULL;
-    int rc = 0;
+
+    *again = STIME_MAX;
 
     if ( !read_trylock(&prv->lock) )
-        return -EBUSY;
+    {
+        *again = now + ACT_TIMER_MIN;
+        return false;
+    }
 
     list_for_each_entry ( peer, &prv->queues, elem )
     {
@@ -487,35 +567,23 @@ int act_steal(struct act_private *prv, struct act_runqueue *rq,
 
         if ( !spin_trylock(&peer->lock) )
         {
-            rc = -EBUSY;
+            *again = min(*again, now + ACT_TIMER_MIN);
             continue;
         }
 
-        su = act_first(peer, NULL, cpu);
+        su = act_first_ripe(peer, cpu, now, again);
         if ( su )
-        {
-            act_dequeue(su);
-            act_unassign(su, now);
-            act_assign(su, rq, now);
-            sched_set_res(su->unit, get_sched_res(cpu));
-            act_place(su, now);
-            su->moved = true;
-            act_activate(su);
-            act_insert(su);
-        }
+            act_take_over(su, rq, cpu, now);
 
         spin_unlock(&peer->lock);
 
         if ( su )
-        {
-            rc = 1;
             break;
-        }
     }
 
     read_unlock(&prv->lock);
 
-    return rc;
+    return su;
 }
 
 /*

@@ -49,9 +49,6 @@
 #define ACT_REFILL        MICROSECS(40)
 #define ACT_REFILL_PART   8
 
-/* Looks at so many queued units, not all: a bound on what a switch costs. */
-#define ACT_LOOK_UNITS 16
-
 bool act_reserved(const struct act_unit *su, s_time_t now)
 {
     return su->reserve_slice && now < read_atomic(&su->reserve_until);

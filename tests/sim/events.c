@@ -25,6 +25,25 @@ static void kick_pollers(struct domain *d, evtchn_port_t port)
         }
 }
 
+static unsigned int enter(const struct vcpu *v)
+{
+    unsigned int caller = sim_cpu;
+
+    SIM_CHECK(sim_current[v->processor] == v);
+    sim_enter(v->processor);
+
+    return caller;
+}
+
+static void notify(struct vcpu *to)
+{
+    to->upcall_pending = true;
+    if ( to->runstate.state == RUNSTATE_blocked )
+        sim.wakes++;
+    /* vcpu_kick(): one that executes sees it by itself. */
+    vcpu_unblock(to);
+}
+
 void sim_event_send(struct vcpu *from, struct vcpu *to, unsigned int kind)
 {
     evtchn_port_t port = sim_port(to->vcpu_id, kind);
@@ -38,14 +57,17 @@ void sim_event_send(struct vcpu *from, struct vcpu *to, unsigned int kind)
     if ( to->ports_pending & (1u << kind) )
         return;
     to->ports_pending |= 1u << kind;
-    if ( !to->upcall_pending )
+    if ( !to->upcall_pending && from )
     {
-        to->upcall_pending = true;
-        if ( to->runstate.state == RUNSTATE_blocked )
-            sim.wakes++;
-        /* vcpu_kick(): one that executes sees it by itself. */
-        vcpu_unblock(to);
+        unsigned int caller = enter(from);
+
+        from->activity.sending = true;
+        notify(to);
+        from->activity.sending = false;
+        sim_enter(caller);
     }
+    else if ( !to->upcall_pending )
+        notify(to);
     kick_pollers(to->domain, port);
 }
 
@@ -86,16 +108,6 @@ void send_timer_event(struct vcpu *v)
 }
 
 /* ---- hypercalls --------------------------------------------------------- */
-
-static unsigned int enter(const struct vcpu *v)
-{
-    unsigned int caller = sim_cpu;
-
-    SIM_CHECK(sim_current[v->processor] == v);
-    sim_enter(v->processor);
-
-    return caller;
-}
 
 static bool leave(struct vcpu *v, unsigned int caller)
 {
