@@ -263,8 +263,8 @@ static void refusals_logged(void)
     expect_logged("d7", "urgency 4 ", "0..3");
     put(d, 4, 0, 0, 3, 600001);
     expect_logged("d7", "600001 ms", "10..600000");
-    put(d, 9, 1, 1, 1, 1);
-    expect_logged("d7", "0x9", "0x7");
+    put(d, 17, 1, 1, 1, 1);
+    expect_logged("d7", "0x11", "0xf");
     after = get(d);
     expect(!memcmp(&before, &after, sizeof(before)), "nothing changed");
 
