@@ -173,10 +173,10 @@ static void cf_check act_deinit_pdata(const struct scheduler *ops, void *pcpu,
     __cpumask_clear_cpu(cpu, &rq->tickled);
     act_cpus_changed(prv, rq);
     act_reserve_shrink(prv, rq);
-    /* It may have been told to fetch work after it had stopped to listen. */
-    for_each_cpu ( other, &rq->idle )
-        cpu_raise_softirq(other, SCHEDULE_SOFTIRQ);
     spin_unlock(&rq->lock);
+    /* It may have been going to fetch work, from here or from another queue. */
+    for_each_cpu ( other, &prv->idle )
+        cpu_raise_softirq(other, SCHEDULE_SOFTIRQ);
     write_unlock_irqrestore(&prv->lock, flags);
 }
 

@@ -201,12 +201,12 @@ static unsigned int idle_beside(const struct act_unit *su)
 }
 
 /*
- * At once in one queue; where a word may cross another one (two queues, late
- * softirqs), within a millisecond.
+ * At once if there is one queue; if another one's pCPU has to come, or softirqs
+ * are late, within a millisecond in which somebody could react.
  */
-static void check_conserving(const struct act_private *prv)
+static void check_conserving(const struct act_private *prv, bool stalled)
 {
-    bool strict = !sim.ipi_max_ns && nr_cpu_ids <= ACT_QUEUE_CPUS_MAX;
+    bool strict = !sim.ipi_max_ns && list_is_singular(&prv->queues);
     const struct act_dom *dom;
     const struct act_unit *su;
 
@@ -218,7 +218,7 @@ static void check_conserving(const struct act_private *prv)
 
             if ( cpu >= nr_cpu_ids )
                 w->beside_idle_ns = 0;
-            else if ( !w->beside_idle_ns )
+            else if ( !w->beside_idle_ns || stalled )
                 w->beside_idle_ns = sim.now_ns;
             if ( cpu < nr_cpu_ids &&
                  (strict || sim.now_ns - w->beside_idle_ns > MILLISECS(1)) )
@@ -228,6 +228,7 @@ static void check_conserving(const struct act_private *prv)
 
 void check_activity(void)
 {
+    static uint64_t stalls;
     unsigned int id;
 
     for ( id = 0; id < SIM_POOLS; id++ )
@@ -278,6 +279,7 @@ void check_activity(void)
         if ( units != queue_units )
             violated(NULL, "units of the queues of pool %u are wrong", id);
         if ( !sim.trylock_fail_permille )
-            check_conserving(prv);
+            check_conserving(prv, sim.stalls != stalls);
     }
+    stalls = sim.stalls;
 }
