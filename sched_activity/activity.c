@@ -729,7 +729,11 @@ static void cf_check act_context_saved(const struct scheduler *ops,
             if ( su->wake_time )
                 act_wake_up(su, now);
             act_enqueue(su, now);
-            act_tickle(su, now);
+            /* The event came just when it had lost its pCPU. */
+            if ( act_event_waits(su, now) )
+                act_boost(su, now);
+            else
+                act_tickle(su, now);
         }
     }
 

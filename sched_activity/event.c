@@ -59,13 +59,21 @@ static bool act_events_matter(const struct act_unit *su, s_time_t now)
     return true;
 }
 
+/* Is @su to run early because of an event that waits for it? */
+bool act_event_waits(const struct act_unit *su, s_time_t now)
+{
+    return su->event_waits && su->state == ACT_QUEUED &&
+           su->class == ACT_FAIR && act_events_matter(su, now) &&
+           !act_in_debt(su, now);
+}
+
 /* An event reached @su, which waits for a pCPU. Is it to run early? */
 bool act_event(struct act_unit *su, s_time_t now)
 {
-    bool boosts = su->state == ACT_QUEUED && su->class == ACT_FAIR &&
-                  act_events_matter(su, now) && !act_in_debt(su, now);
+    bool boosts;
 
     su->event_waits = true;
+    boosts = act_event_waits(su, now);
     act_trace(event, su, boosts);
 
     return boosts;
@@ -110,6 +118,35 @@ void act_event_go_on(struct act_unit *su, s_time_t now)
     su->at_work = true;
 }
 
+/*
+ * @su, which runs, is to give way to one that is boosted. But an event that came a
+ * moment ago may bring it work as urgent: then it has a boost of its own.
+ */
+bool act_event_fresh(struct act_unit *su, s_time_t now)
+{
+    s_time_t event = su->unit->vcpu_list->activity.event_time;
+
+    if ( su->class != ACT_FAIR || su->probe || act_in_debt(su, now) ||
+         !act_events_matter(su, now) )
+        return false;
+
+    if ( act_event_works(su, now) )
+    {
+        act_event_go_on(su, now);
+        return true;
+    }
+
+    if ( event < su->picked || now >= event + ACT_PROBE )
+        return false;
+
+    su->class = ACT_BOOSTED;
+    su->boosts++;
+    act_trace(boost, su, true);
+    act_event_look(su, now);
+
+    return true;
+}
+
 /* @su loses its pCPU although it could go on; what an event brought may wait. */
 void act_event_preempted(struct act_unit *su, s_time_t now)
 {
@@ -142,7 +179,7 @@ bool act_event_judge(struct act_unit *su, s_time_t now)
     if ( !back && now < su->event_since + act_boost_slice(su) )
     {
         su->at_work = true;
-        su->probe = now + ACT_PROBE;
+        su->probe = now + ACT_PROBE_AGAIN;
         return false;
     }
 

@@ -73,6 +73,10 @@
  */
 #define ACT_PROBE MICROSECS(150)
 
+/* A task at work is looked at so often: a twentieth of it is spent on looks that
+ * cost a microsecond or two each, and it holds up others for no longer. */
+#define ACT_PROBE_AGAIN MICROSECS(50)
+
 /* Weight at which virtual time runs as fast as real time. */
 #define ACT_WEIGHT_SCALE XEN_SCHED_ACTIVITY_WEIGHT_DEFAULT
 
@@ -322,9 +326,11 @@ void act_gang_spins(struct act_unit *su, s_time_t now);
 void act_gang_start(struct act_unit *su, s_time_t now);
 
 /* event.c: the lock of su->rq is held. */
+bool act_event_waits(const struct act_unit *su, s_time_t now);
 bool act_event(struct act_unit *su, s_time_t now);
 void act_event_start(struct act_unit *su, s_time_t now);
 bool act_event_works(const struct act_unit *su, s_time_t now);
+bool act_event_fresh(struct act_unit *su, s_time_t now);
 void act_event_go_on(struct act_unit *su, s_time_t now);
 void act_event_preempted(struct act_unit *su, s_time_t now);
 bool act_event_judge(struct act_unit *su, s_time_t now);

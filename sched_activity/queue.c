@@ -155,6 +155,17 @@ bool act_goes_first(const struct act_unit *su, const struct act_unit *other)
     return act_before(act_key(su), act_key(other));
 }
 
+/*
+ * Is @su, which is queued, to have the pCPU of @cur, which runs? Not among those
+ * that are boosted: each is soon done, and all are the sooner for fewer switches.
+ */
+static bool act_displaces(const struct act_unit *su,
+                          const struct act_unit *cur)
+{
+    return act_goes_first(su, cur) &&
+           !(su->class == ACT_BOOSTED && cur->class == ACT_BOOSTED);
+}
+
 void act_tickle_cpu(struct act_runqueue *rq, unsigned int cpu)
 {
     __cpumask_set_cpu(cpu, &rq->tickled);
@@ -348,7 +359,7 @@ void act_tickle(struct act_unit *su, s_time_t now)
 
         if ( !cur || !act_may_use(su, cpu) ||
              cpumask_test_cpu(cpu, &rq->tickled) ||
-             !act_goes_first(su, cur) || !act_worth_preempting(su, cur) )
+             !act_displaces(su, cur) || !act_worth_preempting(su, cur) )
             continue;
 
         if ( !victim || act_goes_first(victim, cur) )
@@ -419,7 +430,7 @@ static struct act_unit *act_first(struct act_runqueue *rq,
 
             next = rb_next(node);
 
-            if ( prev && !act_goes_first(su, prev) )
+            if ( prev && !act_displaces(su, prev) )
                 return NULL;
 
             if ( !act_may_use(su, cpu) )
@@ -468,6 +479,14 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
         next = rival;
     if ( !next )
         return NULL;
+
+    if ( rival && next != rival && !gives_way && next->class == ACT_BOOSTED &&
+         act_event_fresh(rival, now) )
+    {
+        act_new_slice(rival, now);
+        act_cap_return(next);
+        next = rival;
+    }
 
     params = &next->dom->prv->params;
 
