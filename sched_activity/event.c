@@ -79,21 +79,29 @@ bool act_event(struct act_unit *su, s_time_t now)
     return boosts;
 }
 
+/* Look at it at @probe, or, if it is a PV guest, when it switches before. */
+static void act_event_watch(struct act_unit *su, s_time_t probe)
+{
+    su->probe = probe;
+    su->unit->vcpu_list->activity.watched = probe;
+}
+
 static void act_event_look(struct act_unit *su, s_time_t now)
 {
     su->space = act_space(su);
     su->space_switches = act_space_switches(su);
     su->event_since = now;
-    su->probe = now + ACT_PROBE;
+    act_event_watch(su, now + ACT_PROBE);
 }
 
 /* @su gets a pCPU at @now. */
 void act_event_start(struct act_unit *su, s_time_t now)
 {
-    su->probe = 0;
     su->at_work = false;
     if ( su->event_waits )
         act_event_look(su, now);
+    else
+        act_event_watch(su, 0);
     su->event_waits = false;
 }
 
@@ -151,7 +159,7 @@ bool act_event_fresh(struct act_unit *su, s_time_t now)
 void act_event_preempted(struct act_unit *su, s_time_t now)
 {
     su->event_waits = su->probe || act_event_works(su, now);
-    su->probe = 0;
+    act_event_watch(su, 0);
 }
 
 static void act_learn(struct act_unit *su, bool woke_task)
@@ -162,7 +170,7 @@ static void act_learn(struct act_unit *su, bool woke_task)
     else
         su->evidence -= DIV_ROUND_UP(su->evidence,
                                      1U << ACT_EVIDENCE_FALL_SHIFT);
-    su->probe = 0;
+    act_event_watch(su, 0);
 }
 
 /* @su has run up to @now. True: if it was boosted, the reason is gone. */
@@ -170,16 +178,18 @@ bool act_event_judge(struct act_unit *su, s_time_t now)
 {
     bool back, woke_task;
 
-    if ( !su->probe || now < su->probe )
+    if ( !su->probe )
         return false;
 
     back = act_space(su) == su->space;
+    if ( now < su->probe && back == !su->at_work )
+        return false;
 
     /* There for the first time, or still there. */
     if ( !back && now < su->event_since + act_boost_slice(su) )
     {
         su->at_work = true;
-        su->probe = now + ACT_PROBE_AGAIN;
+        act_event_watch(su, now + ACT_PROBE_AGAIN);
         return false;
     }
 

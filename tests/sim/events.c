@@ -151,6 +151,9 @@ void sim_yield(struct vcpu *v)
 
 void sim_address_space_switch(struct vcpu *v, unsigned int space)
 {
+    unsigned int caller = enter(v);
+
     v->activity.address_space = space;
-    v->activity.address_space_switches++;
+    vcpu_address_space_switched(v);
+    sim_enter(caller);
 }
