@@ -86,12 +86,23 @@ static void act_event_watch(struct act_unit *su, s_time_t probe)
     su->unit->vcpu_list->activity.watched = probe;
 }
 
+s_time_t act_probe(const struct act_unit *su)
+{
+    if ( su->reaction_avg )
+        return min(max(ACT_PROBE_TIMES * su->reaction_avg, ACT_TIMER_MIN),
+                   ACT_PROBE_MAX);
+
+    /* To look costs nothing, and may show that this machine is a slow one. */
+    return act_space_switches(su) && su->class == ACT_FAIR ? ACT_PROBE_MAX
+                                                           : ACT_PROBE;
+}
+
 static void act_event_look(struct act_unit *su, s_time_t now)
 {
     su->space = act_space(su);
     su->space_switches = act_space_switches(su);
     su->event_since = now;
-    act_event_watch(su, now + ACT_PROBE);
+    act_event_watch(su, now + act_probe(su));
 }
 
 /* @su gets a pCPU at @now. */
@@ -144,7 +155,7 @@ bool act_event_fresh(struct act_unit *su, s_time_t now)
         return true;
     }
 
-    if ( event < su->picked || now >= event + ACT_PROBE )
+    if ( event < su->picked || now >= event + act_probe(su) )
         return false;
 
     su->class = ACT_BOOSTED;
@@ -173,6 +184,18 @@ static void act_learn(struct act_unit *su, bool woke_task)
     act_event_watch(su, 0);
 }
 
+/* @su went to a task at @now, because of the event it is looked at for, or of one
+ * that came since. */
+static void act_reacted(struct act_unit *su, s_time_t now)
+{
+    s_time_t since = max(su->event_since,
+                         su->unit->vcpu_list->activity.event_time);
+    s_time_t avg = su->reaction_avg;
+
+    avg += avg ? (now - since - avg) >> ACT_EVIDENCE_RISE_SHIFT : now - since;
+    su->reaction_avg = max(avg, (s_time_t)1);
+}
+
 /* @su has run up to @now. True: if it was boosted, the reason is gone. */
 bool act_event_judge(struct act_unit *su, s_time_t now)
 {
@@ -188,6 +211,8 @@ bool act_event_judge(struct act_unit *su, s_time_t now)
     /* There for the first time, or still there. */
     if ( !back && now < su->event_since + act_boost_slice(su) )
     {
+        if ( now < su->probe )
+            act_reacted(su, now);
         su->at_work = true;
         act_event_watch(su, now + ACT_PROBE_AGAIN);
         return false;

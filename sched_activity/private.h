@@ -68,10 +68,14 @@
 
 /*
  * How long after it got its pCPU a guest has gone to the task that an event woke:
- * upcall, interrupt handler, scheduler. A few microseconds on hardware; this is
- * for slow and cold machines, and still a small part of a slice.
+ * upcall, interrupt handler, scheduler. A few microseconds on hardware, with warm
+ * caches. ACT_PROBE is for machines not known yet; of PV guests, which tell, it is
+ * found out, and so many times the mean are waited for. ACT_PROBE_MAX is a small
+ * part of a slice.
  */
-#define ACT_PROBE MICROSECS(150)
+#define ACT_PROBE       MICROSECS(150)
+#define ACT_PROBE_MAX   MICROSECS(500)
+#define ACT_PROBE_TIMES 4
 
 /* A task at work is looked at so often: a twentieth of it is spent on looks that
  * cost a microsecond or two each, and it holds up others for no longer. */
@@ -226,6 +230,7 @@ struct act_unit {
     unsigned long space;          /* space then, and how often it had       */
     unsigned long space_switches; /* changed                                */
     unsigned long home_space;     /* 0, or: where it computes               */
+    s_time_t reaction_avg;        /* 0, or: how soon it is at the task      */
     bool yielded;                 /* wants to be put behind others          */
     bool spun;                    /* gave its pCPU up because it spun       */
     s_time_t burst_yield;         /* its burst when it last yielded         */
@@ -326,6 +331,7 @@ void act_gang_spins(struct act_unit *su, s_time_t now);
 void act_gang_start(struct act_unit *su, s_time_t now);
 
 /* event.c: the lock of su->rq is held. */
+s_time_t act_probe(const struct act_unit *su);
 bool act_event_waits(const struct act_unit *su, s_time_t now);
 bool act_event(struct act_unit *su, s_time_t now);
 void act_event_start(struct act_unit *su, s_time_t now);

@@ -513,7 +513,7 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
     if ( next == prev && next->probe )
         *limit = min(*limit, next->probe - now);
     else if ( next != prev && next->event_waits )
-        *limit = min(*limit, ACT_PROBE);
+        *limit = min(*limit, act_probe(next));
     *limit = max(*limit, ACT_TIMER_MIN);
 
     return next;
