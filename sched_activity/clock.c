@@ -145,21 +145,6 @@ void act_deactivate(struct act_unit *su)
     }
 }
 
-/* The weight of its domain may have changed. */
-static void act_look_at_weight(struct act_unit *su)
-{
-    struct act_clock *clock = &su->rq->clock;
-    unsigned int weight = read_atomic(&su->dom->weight);
-
-    if ( su->active && su->weight != weight )
-    {
-        clock->offset += (su->vruntime - clock->base) *
-                         ((s_time_t)weight - su->weight);
-        clock->weight += (s_time_t)weight - su->weight;
-    }
-    su->weight = weight;
-}
-
 /* @su gets a pCPU at @now. */
 void act_clock_start(struct act_unit *su, s_time_t now)
 {
@@ -253,6 +238,32 @@ s_time_t act_lag(const struct act_unit *su, s_time_t now)
 }
 
 /*
+ * The weight of its domain may have changed. What it is owed, or owes, is time, and
+ * stays the same; and so does the clock.
+ */
+static void act_look_at_weight(struct act_unit *su, s_time_t now)
+{
+    struct act_clock *clock = &su->rq->clock;
+    unsigned int weight = read_atomic(&su->dom->weight);
+    s_time_t vtime, vruntime;
+
+    if ( su->weight == weight )
+        return;
+
+    vruntime = su->vruntime;
+    if ( su->weight && act_vtime(su, now, &vtime) )
+        vruntime = vtime + (vruntime - vtime) * su->weight / weight;
+    if ( su->active )
+    {
+        clock->offset += (vruntime - clock->base) * weight -
+                         (su->vruntime - clock->base) * su->weight;
+        clock->weight += (s_time_t)weight - su->weight;
+    }
+    su->vruntime = vruntime;
+    su->weight = weight;
+}
+
+/*
  * Is @su so far ahead of its competitors that it may not be urgent? They may come
  * with ACT_LAG_MAX that they are owed, which is no debt of its.
  */
@@ -325,7 +336,7 @@ void act_new_slice(struct act_unit *su, s_time_t now)
     const struct act_params *params = &su->dom->prv->params;
     s_time_t vtime;
 
-    act_look_at_weight(su);
+    act_look_at_weight(su, now);
 
     /* If all have reservations they have no clock; then they have no bounds. */
     if ( (!su->reserve_slice || su->rq->clock.weight) &&
@@ -353,7 +364,7 @@ void act_place(struct act_unit *su, s_time_t now)
 {
     s_time_t vtime;
 
-    su->weight = read_atomic(&su->dom->weight);
+    act_look_at_weight(su, now);
     if ( act_vtime(su, now, &vtime) )
     {
         s_time_t first = vtime - act_virtual(su, ACT_LAG_MAX);

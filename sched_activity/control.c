@@ -194,7 +194,12 @@ static void act_refresh(struct act_dom *dom, bool new_cap)
             act_cap_return(su);
 
         if ( curr_on_cpu(cpu) == su->unit )
+        {
+            /* It has to ask again for what it was promised by its old weight. */
+            if ( su->running )
+                act_expire_slice(su, NOW());
             cpu_raise_softirq(cpu, SCHEDULE_SOFTIRQ);
+        }
         else if ( su->state == ACT_QUEUED )
             act_requeue(su, NOW());
 

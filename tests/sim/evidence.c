@@ -83,7 +83,7 @@ static void live(s_time_t task_ns, unsigned int urgency)
     mixed.v = hog(1, 0)->vcpu[0];
     for ( i = 2; i <= 4; i++ )
         hog(i, 0);
-    sim_address_space_switch(mixed.v, COMPUTES);
+    mixed.v->activity.address_space = COMPUTES;
     if ( urgency )
         put(mixed.v->domain, XEN_SCHED_ACTIVITY_SET_URGENCY, 0, 0, urgency,
             600000);
