@@ -478,6 +478,7 @@ static void act_wake_up(struct act_unit *su, s_time_t now)
     /* The work that the event brought, if one did, was done before. */
     if ( su->class == ACT_BOOSTED )
         su->class = ACT_FAIR;
+    su->waited = 0;
     act_reserve_wake(su, now);
     act_place(su, now);
 }
@@ -632,6 +633,7 @@ static void act_start(struct act_unit *next, unsigned int cpu, s_time_t now)
     bool migrated = next->moved || sched_unit_master(next->unit) != cpu;
 
     act_dequeue(next);
+    next->waited = next->moved ? 0 : next->waited + now - next->queued;
 
     if ( migrated )
     {

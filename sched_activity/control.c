@@ -173,8 +173,14 @@ static void act_settle(struct act_dom *dom)
     {
         spinlock_t *lock = unit_schedule_lock(su->unit);
 
-        if ( curr_on_cpu(sched_unit_master(su->unit)) == su->unit )
+        unsigned int cpu = sched_unit_master(su->unit);
+
+        if ( curr_on_cpu(cpu) == su->unit )
+        {
             act_charge(su, NOW());
+            /* That may have been the end of its slice. */
+            cpu_raise_softirq(cpu, SCHEDULE_SOFTIRQ);
+        }
 
         unit_schedule_unlock(lock, su->unit);
     }

@@ -107,7 +107,7 @@ static unsigned int act_gang_victim(const struct act_unit *su, s_time_t now)
 
         if ( cur && cur->running && cur->dom != su->dom && cur->class == ACT_FAIR &&
              cur->burst > params->slice_min &&
-             now >= cur->picked + params->ratelimit &&
+             now >= cur->picked + max(params->ratelimit, params->slice_min) &&
              !cpumask_test_cpu(cpu, &su->rq->tickled) &&
              act_may_use(su, cpu) &&
              (!victim || act_goes_first(victim, cur)) )

@@ -193,6 +193,7 @@ struct act_unit {
     struct rb_node node;          /* in rq->tree[class]                     */
     struct list_head parked_elem; /* in rq->parked                          */
     s_time_t queued;              /* since when                             */
+    s_time_t waited;              /* before that, since it woke or moved    */
 
     unsigned int weight;          /* of its domain, when last looked at     */
     bool active;                  /* counts in rq->clock                    */

@@ -120,6 +120,7 @@ void act_dequeue(struct act_unit *su)
 /* The terms of @su's domain have changed while it waits. */
 void act_requeue(struct act_unit *su, s_time_t now)
 {
+    su->waited += now - su->queued;
     act_dequeue(su);
     act_new_slice(su, now);
     act_enqueue(su, now);
@@ -311,7 +312,7 @@ static bool act_worth_preempting(const struct act_unit *su,
 {
     s_time_t burst = max(cur->burst, cur->burst_avg);
 
-    if ( su->class != cur->class )
+    if ( su->class != ACT_FAIR || cur->class != ACT_FAIR )
         return true;
 
     return burst >= 2 * su->burst_avg &&
@@ -410,6 +411,14 @@ static struct act_unit *act_prefer_warm(struct act_unit *su,
     return su;
 }
 
+/* @su is queued, but has no budget. */
+static void act_park_queued(struct act_unit *su)
+{
+    act_dequeue(su);
+    act_deactivate(su);
+    act_cap_park(su);
+}
+
 /*
  * The first queued unit that @cpu may run now and that goes before @prev, if
  * there is a @prev. Those whose budget is used up are parked on the way.
@@ -442,9 +451,7 @@ static struct act_unit *act_first(struct act_runqueue *rq,
 
             if ( act_is_capped(su) && !act_cap_grab(su) )
             {
-                act_dequeue(su);
-                act_deactivate(su);
-                act_cap_park(su);
+                act_park_queued(su);
                 continue;
             }
 
@@ -480,7 +487,7 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
     if ( !next )
         return NULL;
 
-    if ( rival && next != rival && !gives_way && next->class == ACT_BOOSTED &&
+    if ( rival && next != rival && !gives_way && next->class >= ACT_BOOSTED &&
          act_event_fresh(rival, now) )
     {
         act_new_slice(rival, now);
@@ -531,19 +538,23 @@ static struct act_unit *act_first_ripe(struct act_runqueue *rq,
 
     for ( class = 0; class < ACT_CLASSES; class++ )
     {
-        struct rb_node *node = rb_first(&rq->tree[class]);
+        struct rb_node *node = rb_first(&rq->tree[class]), *next;
 
-        for ( ; node && nr < ACT_LOOK_UNITS; node = rb_next(node), nr++ )
+        for ( ; node && nr < ACT_LOOK_UNITS; node = next, nr++ )
         {
             struct act_unit *su = rb_entry(node, struct act_unit, node);
+            s_time_t ripe = su->queued - su->waited + ACT_STEAL_AFTER;
 
+            next = rb_next(node);
             if ( !act_may_use(su, cpu) || !unit_runnable_state(su->unit) )
                 continue;
 
-            if ( now < su->queued + ACT_STEAL_AFTER )
-                *again = min(*again, su->queued + ACT_STEAL_AFTER);
+            if ( now < ripe )
+                *again = min(*again, ripe);
             else if ( !act_is_capped(su) || act_cap_grab(su) )
                 return su;
+            else
+                act_park_queued(su);
         }
     }
 
