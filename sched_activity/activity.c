@@ -188,7 +188,7 @@ static void cf_check act_deinit_pdata(const struct scheduler *ops, void *pcpu,
  * A domain that moves here from another pool of ours keeps what it was given:
  * neither cap nor urgency can be escaped, or lost, by a move.
  */
-static void act_inherit(struct act_dom *dom)
+static void act_bring_along(struct act_dom *dom)
 {
     const struct cpupool *from = dom->dom->cpupool;
     const struct act_dom *old = dom->dom->sched_priv;
@@ -220,7 +220,7 @@ static void *cf_check act_alloc_domdata(const struct scheduler *ops,
     dom->urgency = XEN_SCHED_ACTIVITY_URGENCY_NORMAL;
     INIT_LIST_HEAD(&dom->units);
     act_cap_init(dom);
-    act_inherit(dom);
+    act_bring_along(dom);
 
     write_lock_irqsave(&prv->lock, flags);
     list_for_each_entry ( other, &prv->doms, elem )
@@ -415,6 +415,7 @@ static void cf_check act_remove_unit(const struct scheduler *ops,
         return;
 
     write_lock_irq(&prv->lock);
+    act_inherit_remove(prv, su);
     list_del_init(&su->elem);
     su->dom->nr_units--;
     act_reserve_remove(su);
@@ -469,14 +470,16 @@ static void cf_check act_sleep(const struct scheduler *ops,
     }
 
     act_take_out(su);
+    act_inherit_end(su);
     su->queue_after_save = false;
 }
 
 /* @su slept, and has no slice. */
 static void act_wake_up(struct act_unit *su, s_time_t now)
 {
+    act_pay(su);
     /* The work that the event brought, if one did, was done before. */
-    if ( su->class == ACT_BOOSTED )
+    if ( su->class == ACT_BOOSTED && !su->donor )
         su->class = ACT_FAIR;
     su->waited = 0;
     act_reserve_wake(su, now);
@@ -497,6 +500,7 @@ static void cf_check act_wake(const struct scheduler *ops,
 
     now = NOW();
     act_record_wake(su, now);
+    act_inherit(su, now);
 
     /* No other pCPU may run it before its context is in memory. */
     if ( su->saving )
@@ -545,6 +549,18 @@ static void cf_check act_event_runnable(const struct scheduler *ops,
 
     if ( act_event(su, now) )
         act_boost(su, now);
+}
+
+/* The vCPU that runs here sends an event to @unit, and is watched. */
+static void cf_check act_event_sent(const struct scheduler *ops,
+                                    struct sched_unit *unit)
+{
+    struct act_unit *su = act_unit(unit);
+    s_time_t now = NOW();
+
+    act_inherit_answers(act_unit(current->sched_unit), now);
+    if ( su->rq && unit_runnable(unit) )
+        act_inherit(su, now);
 }
 
 /* Whoever tells another queue's pCPU of work takes it out of prv->idle. */
@@ -622,6 +638,7 @@ static void act_stop(struct act_unit *prev, s_time_t now)
         return;
     }
 
+    act_inherit_end(prev);
     act_deactivate(prev);
     if ( prev->unit->vcpu_list->pause_flags & VPF_blocked )
         act_record_block(prev);
@@ -691,12 +708,17 @@ static void cf_check act_schedule(const struct scheduler *ops,
 
     act_reserve_spread(rq, now);
     if ( !act_is_idle(next) )
+    {
+        act_inherit_decided(next, now);
         act_trace(decision, next, next != prev, limit);
+    }
 
     if ( prev->yielded )
     {
         prev->yielded = false;
-        act_expire_slice(prev, now);
+        /* Nobody was to have what is reserved for it. */
+        if ( prev->class > ACT_RESERVED )
+            act_expire_slice(prev, now);
     }
 
     currunit->next_task = next->unit;
@@ -722,7 +744,10 @@ static void cf_check act_context_saved(const struct scheduler *ops,
     {
         su->queue_after_save = false;
         if ( su->rq && !unit_runnable(unit) )
+        {
+            act_inherit_end(su);
             act_deactivate(su);
+        }
         else if ( su->rq )
         {
             s_time_t now = NOW();
@@ -828,6 +853,7 @@ static const struct scheduler sched_activity_def = {
     .wake            = act_wake,
     .yield           = act_yield,
     .event_runnable  = act_event_runnable,
+    .event_sent      = act_event_sent,
     .do_schedule     = act_schedule,
     .context_saved   = act_context_saved,
 

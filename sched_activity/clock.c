@@ -55,7 +55,7 @@ static s_time_t act_virtual(const struct act_unit *su, s_time_t ns)
 /* The virtual time of @su at @now, of which it may run a part just then. */
 static s_time_t act_vruntime(const struct act_unit *su, s_time_t now)
 {
-    return su->running && now > su->charged
+    return act_pays(su) && now > su->charged
            ? su->vruntime + act_virtual(su, now - su->charged) : su->vruntime;
 }
 
@@ -120,7 +120,7 @@ void act_activate(struct act_unit *su)
     clock->weight += su->weight;
     clock->nr_active++;
     su->active = true;
-    if ( su->running )
+    if ( act_pays(su) )
         act_clock_count(su);
 }
 
@@ -131,7 +131,7 @@ void act_deactivate(struct act_unit *su)
     if ( !su->active )
         return;
 
-    if ( su->running )
+    if ( act_pays(su) )
         act_clock_uncount(su);
     clock->offset -= (su->vruntime - clock->base) * su->weight;
     clock->weight -= su->weight;
@@ -150,16 +150,29 @@ void act_clock_start(struct act_unit *su, s_time_t now)
 {
     su->charged = now;
     su->running = true;
-    if ( su->active )
+    if ( su->active && act_pays(su) )
         act_clock_count(su);
 }
 
 /* @su gives it up, and was charged before. */
 void act_clock_stop(struct act_unit *su)
 {
-    su->running = false;
-    if ( su->active )
+    if ( su->active && act_pays(su) )
         act_clock_uncount(su);
+    su->running = false;
+}
+
+/*
+ * What @su, which was charged before, runs from now on is charged to @donor; NULL:
+ * to itself. Meanwhile it does not advance.
+ */
+void act_clock_payer(struct act_unit *su, struct act_unit *donor)
+{
+    if ( su->active && act_pays(su) )
+        act_clock_uncount(su);
+    su->donor = donor;
+    if ( su->active && act_pays(su) )
+        act_clock_count(su);
 }
 
 /* Sums for the mean virtual time of some units. */
@@ -418,28 +431,47 @@ void act_restrict(struct act_unit *su, const cpumask_t *hard)
     su->rq->nr_restricted += su->restricted;
 }
 
+/* Charge @su for what others ran for it. */
+void act_pay(struct act_unit *su)
+{
+    s_time_t lent = act_inherit_collect(su);
+
+    if ( !lent )
+        return;
+
+    act_set_vruntime(su, su->vruntime + act_virtual(su, lent));
+    /* Who goes first by a reservation lends of that. */
+    if ( su->class <= ACT_RESERVED )
+        su->reserve_left -= lent;
+}
+
 /* Charge a running unit up to @now. */
 void act_charge(struct act_unit *su, s_time_t now)
 {
     s_time_t delta = now - su->charged;
-    bool reason_gone;
+    bool reason_gone, inherits = su->donor;
 
     /* NOW() of different pCPUs may differ by a little. */
     if ( act_is_idle(su) || !su->running || delta <= 0 )
         return;
 
-    if ( su->active )
+    if ( su->active && act_pays(su) )
         su->rq->clock.charged += delta;
     su->charged = now;
     su->burst += delta;
-    act_set_vruntime(su, su->vruntime + act_virtual(su, delta));
+    act_set_vruntime(su, su->vruntime +
+                         act_virtual(su, delta - act_inherit_charge(su, delta,
+                                                                    now)));
+    act_pay(su);
     if ( act_is_capped(su) )
         su->budget -= delta;
 
     reason_gone = act_event_judge(su, now);
     if ( su->class <= ACT_RESERVED )
         act_reserve_charge(su, delta, now);
-    else if ( reason_gone && su->class == ACT_BOOSTED )
+    else if ( su->donor )
+        return;
+    else if ( inherits || (reason_gone && su->class == ACT_BOOSTED) )
     {
         /* It only got ahead of the others: no claim to be left alone. */
         su->picked = 0;

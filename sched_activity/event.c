@@ -131,7 +131,7 @@ void act_event_go_on(struct act_unit *su, s_time_t now)
 {
     su->class = ACT_BOOSTED;
     su->boosts++;
-    act_trace(boost, su, true);
+    act_trace(boost, su, ACT_TRC_BOOST_AT_WORK);
     act_event_look(su, now);
     su->space = su->home_space;
     su->at_work = true;
@@ -160,7 +160,7 @@ bool act_event_fresh(struct act_unit *su, s_time_t now)
 
     su->class = ACT_BOOSTED;
     su->boosts++;
-    act_trace(boost, su, true);
+    act_trace(boost, su, ACT_TRC_BOOST_AT_WORK);
     act_event_look(su, now);
 
     return true;

@@ -7,6 +7,7 @@
  *   clock.c     virtual time, lag and slices
  *   queue.c     order and choice: deadlines, classes, preemption
  *   event.c     events for units that wait: which of them matter
+ *   inherit.c   units that work for urgent ones of other domains
  *   cap.c       caps: budgets, parking, replenishment
  *   reserve.c   reservations: admission, budgets, deadlines
  *   record.c    the activity record of each vCPU
@@ -20,7 +21,8 @@
  *   2. act_runqueue.lock the schedule lock of all pCPUs of the queue: everything
  *                        in the queue, in its units and its pCPUs. A second
  *                        one may only be tried.
- *   3. act_dom.budget_lock  innermost: the budget of a capped domain.
+ *   3. act_dom.budget_lock  innermost: the budget of a capped domain, and what
+ *                        its units have lent.
  * Weight, cap and urgency of a domain, and the end of a unit's reservation, are
  * written with 1 held for writing and read without it: each is one aligned word, and a value read a moment late
  * does no harm.
@@ -222,6 +224,16 @@ struct act_unit {
     s_time_t deadline;            /* when the next is due                   */
     s_time_t wake_time;           /* 0, or: woken, has not run since        */
 
+    struct act_unit *donor;       /* it runs for this one, which pays, or NULL */
+    enum act_class inherited;     /* ... and in this class                  */
+    s_time_t inherit_left;        /* for so long yet                        */
+    s_time_t answered;            /* 0, or: when it last sent an event then */
+    s_time_t lend_max;            /* what it may have lent at a time        */
+    s_time_t lent;                /* dom->budget_lock: others ran for it, and
+                                     it is not charged yet                  */
+    s_time_t promised;            /* dom->budget_lock: others may yet run   */
+    bool watches_sends;           /* the core tells of the events it sends  */
+
     enum act_class class;
     bool event_waits;             /* an event came since it last ran        */
     bool at_work;                 /* on a task that an event woke           */
@@ -279,6 +291,12 @@ static inline bool act_is_capped(const struct act_unit *su)
     return su->dom && read_atomic(&su->dom->cap);
 }
 
+/* Does @su run at its own expense? */
+static inline bool act_pays(const struct act_unit *su)
+{
+    return su->running && !su->donor;
+}
+
 /* Virtual time only ever has to be compared over short distances; it may wrap. */
 static inline bool act_before(s_time_t a, s_time_t b)
 {
@@ -290,7 +308,9 @@ void act_activate(struct act_unit *su);
 void act_deactivate(struct act_unit *su);
 void act_clock_start(struct act_unit *su, s_time_t now);
 void act_clock_stop(struct act_unit *su);
+void act_clock_payer(struct act_unit *su, struct act_unit *donor);
 void act_charge(struct act_unit *su, s_time_t now);
+void act_pay(struct act_unit *su);
 s_time_t act_lag(const struct act_unit *su, s_time_t now);
 bool act_in_debt(const struct act_unit *su, s_time_t now);
 s_time_t act_boost_slice(const struct act_unit *su);
@@ -341,6 +361,17 @@ bool act_event_fresh(struct act_unit *su, s_time_t now);
 void act_event_go_on(struct act_unit *su, s_time_t now);
 void act_event_preempted(struct act_unit *su, s_time_t now);
 bool act_event_judge(struct act_unit *su, s_time_t now);
+
+/* inherit.c: the lock of su->rq is held. */
+void act_inherit(struct act_unit *su, s_time_t now);
+void act_inherit_answers(struct act_unit *cur, s_time_t now);
+s_time_t act_inherit_charge(struct act_unit *su, s_time_t ran, s_time_t now);
+s_time_t act_inherit_collect(struct act_unit *su);
+s_time_t act_inherit_limit(const struct act_unit *su, s_time_t now);
+void act_inherit_end(struct act_unit *su);
+void act_inherit_decided(struct act_unit *su, s_time_t now);
+/* inherit.c: the private lock is held for writing. */
+void act_inherit_remove(struct act_private *prv, struct act_unit *su);
 
 /* cap.c */
 void act_cap_init(struct act_dom *dom);
@@ -399,7 +430,7 @@ void act_trace_decision(const struct act_unit *su, bool switches,
 void act_trace_tickle(const struct act_unit *su, unsigned int cpu,
                       unsigned int why);
 void act_trace_event(const struct act_unit *su, bool boosts);
-void act_trace_boost(const struct act_unit *su, bool at_work);
+void act_trace_boost(const struct act_unit *su, unsigned int why);
 void act_trace_judgement(const struct act_unit *su, bool woke_task);
 void act_trace_budget(const struct act_unit *su, bool parked);
 void act_trace_move(const struct act_unit *su, unsigned int to, bool stolen);

@@ -39,8 +39,11 @@ enum act_class act_class(struct act_unit *su, s_time_t now)
     if ( act_reserve_has_time(su, now) )
         return act_reserve_pressed(su, now) ? ACT_NO_LAXITY : ACT_RESERVED;
 
-    return act_urgency(su->dom, now) == XEN_SCHED_ACTIVITY_URGENCY_CRITICAL &&
-           !act_in_debt(su, now) ? ACT_CRITICAL : ACT_FAIR;
+    if ( act_urgency(su->dom, now) == XEN_SCHED_ACTIVITY_URGENCY_CRITICAL &&
+         !act_in_debt(su, now) )
+        return ACT_CRITICAL;
+
+    return su->donor ? su->inherited : ACT_FAIR;
 }
 
 /* The slice is used up, or given away. A boost lasts for one slice only. */
@@ -133,7 +136,7 @@ void act_boost(struct act_unit *su, s_time_t now)
     act_dequeue(su);
     su->class = ACT_BOOSTED;
     su->boosts++;
-    act_trace(boost, su, false);
+    act_trace(boost, su, ACT_TRC_BOOST_EVENT);
     act_new_slice(su, now);
     act_insert(su);
     act_tickle(su, now);
@@ -305,14 +308,16 @@ static bool act_sends(const struct act_unit *su)
 /*
  * A unit that is about to be done as soon as @su will is left alone: two more
  * switches and cold caches would cost more than @su gains by it. So is the one
- * that woke @su, if its bursts are short: it may have others to wake.
+ * that woke @su, if its bursts are short: it may have others to wake, even if @su is
+ * as urgent as that one only because of the event.
  */
 static bool act_worth_preempting(const struct act_unit *su,
                                  const struct act_unit *cur)
 {
     s_time_t burst = max(cur->burst, cur->burst_avg);
 
-    if ( su->class != ACT_FAIR || cur->class != ACT_FAIR )
+    if ( (su->class != ACT_FAIR || cur->class != ACT_FAIR) &&
+         !(su->donor && su->class > ACT_RESERVED && act_sends(cur)) )
         return true;
 
     return burst >= 2 * su->burst_avg &&
@@ -515,6 +520,8 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
 
     if ( next->class <= ACT_RESERVED )
         *limit = next->reserve_left;
+    else if ( next->donor )
+        *limit = act_inherit_limit(next, now);
     if ( act_is_capped(next) )
         *limit = min(*limit, next->budget);
     if ( next == prev && next->probe )

@@ -74,12 +74,12 @@ void act_trace_event(const struct act_unit *su, bool boosts)
     act_trace_write(ACT_TRC_EVENT_WAITS, rec);
 }
 
-void act_trace_boost(const struct act_unit *su, bool at_work)
+void act_trace_boost(const struct act_unit *su, unsigned int why)
 {
     const struct act_trc_boost rec = {
         .id = act_trc_id(su),
         .evidence = su->evidence,
-        .at_work = at_work,
+        .why = why,
         .lag_us = act_trc_lag(su),
     };
 

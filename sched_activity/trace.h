@@ -60,11 +60,16 @@ struct act_trc_event {
 struct act_trc_boost {
     struct act_trc_unit id;
     uint16_t evidence;
-    uint8_t at_work;              /* 0: because of an event; 1: it runs, and
-                                     is to end what an event began          */
+    uint8_t why;                  /* ACT_TRC_BOOST_*                        */
     uint8_t pad;
     int32_t lag_us;
 } __attribute__((packed));
+
+#define ACT_TRC_BOOST_EVENT     0 /* an event waits for it                  */
+#define ACT_TRC_BOOST_AT_WORK   1 /* it runs, and is to end what an event
+                                     began                                  */
+#define ACT_TRC_BOOST_INHERITED 2 /* an urgent unit of another domain has
+                                     sent it an event, and pays             */
 
 /* An event that was looked at: did it wake a task? Boosts hang on that. */
 #define ACT_TRC_JUDGEMENT 5

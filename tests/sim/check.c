@@ -181,8 +181,37 @@ static void check_unit(const struct act_unit *su)
         violated(su, "waits, but is not runnable");
     if ( act_reserved(su, sim.now_ns + sim_skew_max()) && !su->home )
         violated(su, "has a reservation that no queue carries");
+    if ( (su->inherit_left > 0) != (su->donor != NULL) )
+        violated(su, "time that it may run for nobody, or none for somebody");
+    if ( su->donor && su->donor->dom->prv != su->dom->prv )
+        violated(su, "runs for a unit of another pool");
+    if ( su->donor && !unit_runnable(unit) )
+        violated(su, "has nothing to do, but somebody for whom");
     if ( current_there && su->charged > sim.now_ns + sim_skew_max() )
         violated(su, "charged in advance");
+}
+
+/* What a unit has promised is what others may run for it, and bounded. */
+static void check_promises(const struct act_private *prv,
+                           const struct act_dom *dom)
+{
+    const struct act_dom *other_dom;
+    const struct act_unit *su, *other;
+
+    list_for_each_entry ( su, &dom->units, elem )
+    {
+        s_time_t promised = 0;
+
+        list_for_each_entry ( other_dom, &prv->doms, elem )
+            list_for_each_entry ( other, &other_dom->units, elem )
+                if ( other->donor == su )
+                    promised += other->inherit_left;
+        if ( promised != su->promised )
+            violated(su, "has promised %"PRId64" ns, but others have %"PRId64,
+                     su->promised, promised);
+        if ( su->watches_sends != su->unit->vcpu_list->activity.watch_sends )
+            violated(su, "watches what it sends, or does not, for nobody");
+    }
 }
 
 /* Does @su wait although a pCPU that it may use idles? Which one? */
@@ -269,6 +298,7 @@ void check_activity(void)
                 violated(NULL, "d%d: more budget than its cap allows",
                          dom->dom->domain_id);
             audit_dom(dom);
+            check_promises(prv, dom);
             units += nr;
             doms++;
         }

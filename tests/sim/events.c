@@ -44,31 +44,39 @@ static void notify(struct vcpu *to)
     vcpu_unblock(to);
 }
 
+static void set_pending(struct vcpu *to, unsigned int kind)
+{
+    if ( to->ports_pending & (1u << kind) )
+        return;
+    to->ports_pending |= 1u << kind;
+    if ( !to->upcall_pending )
+        notify(to);
+    kick_pollers(to->domain, sim_port(to->vcpu_id, kind));
+}
+
 void sim_event_send(struct vcpu *from, struct vcpu *to, unsigned int kind)
 {
-    evtchn_port_t port = sim_port(to->vcpu_id, kind);
+    bool interdomain = kind == XEN_SCHED_ACTIVITY_EVENT_INTERDOMAIN;
 
     to->activity.events[kind]++;
-    if ( from && kind == XEN_SCHED_ACTIVITY_EVENT_INTERDOMAIN )
+    if ( from && interdomain )
         from->activity.events_sent++;
     sim_say("  t=%"PRId64" event %u for d%dv%d on CPU %u\n", sim.now_ns, kind,
             to->domain->domain_id, to->vcpu_id, to->processor);
 
-    if ( to->ports_pending & (1u << kind) )
-        return;
-    to->ports_pending |= 1u << kind;
-    if ( !to->upcall_pending && from )
+    if ( from )
     {
         unsigned int caller = enter(from);
 
-        from->activity.sending = true;
-        notify(to);
+        from->activity.sending = interdomain;
+        set_pending(to, kind);
+        if ( interdomain && from->activity.watch_sends )
+            vcpu_event_sent(to);
         from->activity.sending = false;
         sim_enter(caller);
     }
-    else if ( !to->upcall_pending )
-        notify(to);
-    kick_pollers(to->domain, port);
+    else
+        set_pending(to, kind);
 }
 
 void sim_upcall_done(struct vcpu *v)

@@ -167,6 +167,20 @@ static void do_event(void)
     some_event(v);
 }
 
+/* A running vCPU sends some other domain's one an event, or several. */
+static void do_send(void)
+{
+    struct vcpu *from = some_running(), *to = some_vcpu();
+
+    if ( !from || !to || from->domain == to->domain )
+        return;
+    tell_vcpu("", from);
+    tell_vcpu(" to", to);
+    sim_event_send(from, to, XEN_SCHED_ACTIVITY_EVENT_INTERDOMAIN);
+    if ( sim_executes(to) )
+        sim_upcall_done(to);
+}
+
 static void do_block(void)
 {
     struct vcpu *v = some_running();
@@ -479,6 +493,7 @@ static const struct {
 } operations[] = {
     { "time", do_time, 30 },
     { "event", do_event, 12 },
+    { "send", do_send, 8 },
     { "block", do_block, 6 },
     { "yield", do_yield, 4 },
     { "work", do_work, 6 },

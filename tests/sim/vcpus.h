@@ -50,7 +50,7 @@ struct vcpu {
     struct {                    /* a patch of ours adds it to Xen's */
         uint64_t events[4], events_runnable, events_sent;
         unsigned long address_space, address_space_switches;
-        bool watched;
+        bool watched, watch_sends;
         s_time_t event_time;
         bool sending;
     } activity;

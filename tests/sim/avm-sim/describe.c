@@ -36,6 +36,12 @@ static const char *yes(unsigned int flag)
     return flag ? "" : " not";
 }
 
+static const char *const boosts[] = {
+    [ACT_TRC_BOOST_EVENT] = "event",
+    [ACT_TRC_BOOST_AT_WORK] = "at work on what an event began",
+    [ACT_TRC_BOOST_INHERITED] = "works for an urgent domain, which pays",
+};
+
 /* ---- records of the activity scheduler ---------------------------------- */
 
 static void decision(FILE *f, const void *data)
@@ -68,7 +74,7 @@ static void boost(FILE *f, const void *data)
     const struct act_trc_boost *r = data;
 
     fprintf(f, "is boosted (%s), evidence %u, lag %d us",
-            r->at_work ? "at work on what an event began" : "event",
+            NAME(boosts, r->why),
             r->evidence, r->lag_us);
 }
 
