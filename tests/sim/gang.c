@@ -138,16 +138,18 @@ static void steal_after_a_while(void)
     /* More units there, so that the next one comes here. */
     pinned(3, 1);
     sim_run(MILLISECS(50));
-    v = hog(4, 0)->vcpu[0];
+    v = periodic(4, MILLISECS(3), MILLISECS(20))->vcpu[0];
+    put_urgency(v->domain, BACKGROUND, 10000);
     sim_run(MILLISECS(50));
     sim_vcpu_down(sim_domain(3)->vcpu[0]);
     expect(v->processor == 0, "it is where fewer others are");
 
-    while ( sim_current[0] != v )
+    while ( v->runstate.state != RUNSTATE_blocked )
         sim_run(MICROSECS(1));
-    while ( sim_current[0] != stays )
+    while ( v->runstate.state == RUNSTATE_blocked )
         sim_run(MICROSECS(1));
     since = sim.now_ns;
+    expect(sim_current[0] == stays, "it waits for its turn");
     sim_run(MICROSECS(50));
     sim_vcpu_down(leaves);
     while ( v->runstate.state != RUNSTATE_running )
