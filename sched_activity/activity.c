@@ -478,7 +478,8 @@ static void act_wake_up(struct act_unit *su, s_time_t now)
     /* The work that the event brought, if one did, was done before. */
     if ( su->class == ACT_BOOSTED )
         su->class = ACT_FAIR;
-    act_reserve_wake(su, now);
+    if ( su->reserve_slice )
+        act_reserve_wake(su, now);
     act_place(su, now);
 }
 
@@ -687,7 +688,8 @@ static void cf_check act_schedule(const struct scheduler *ops,
     else
         next->unit->migrated = false;
 
-    act_reserve_spread(rq, now);
+    if ( rq->first[ACT_NO_LAXITY] || rq->first[ACT_RESERVED] )
+        act_reserve_spread(rq, now);
     if ( !act_is_idle(next) )
         act_trace(decision, next, next != prev, limit);
 

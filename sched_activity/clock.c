@@ -49,6 +49,9 @@
 
 static s_time_t act_virtual(const struct act_unit *su, s_time_t ns)
 {
+    if ( likely(su->weight == ACT_WEIGHT_SCALE) )
+        return ns;
+
     return ns * ACT_WEIGHT_SCALE / su->weight;
 }
 
@@ -192,7 +195,7 @@ static bool act_competitors(const struct act_unit *su, s_time_t now,
 {
     const struct act_runqueue *rq = su->rq;
     struct act_mean mean = { .weight = 0 };
-    struct rb_node *node = rb_first(&rq->tree[ACT_FAIR]);
+    const struct act_unit *other = rq->first[ACT_FAIR];
     unsigned int i, cpu;
 
     for_each_cpu ( cpu, &rq->cpus )
@@ -203,8 +206,8 @@ static bool act_competitors(const struct act_unit *su, s_time_t now,
             act_mean_add(&mean, su, cur, now);
     }
 
-    for ( i = 0; node && i < ACT_LOOK_UNITS; node = rb_next(node), i++ )
-        act_mean_add(&mean, su, rb_entry(node, struct act_unit, node), now);
+    for ( i = 0; other && i < ACT_LOOK_UNITS; other = act_after(other), i++ )
+        act_mean_add(&mean, su, other, now);
 
     if ( !mean.weight )
         return false;
@@ -241,16 +244,12 @@ s_time_t act_lag(const struct act_unit *su, s_time_t now)
  * The weight of its domain may have changed. What it is owed, or owes, is time, and
  * stays the same; and so does the clock.
  */
-static void act_look_at_weight(struct act_unit *su, s_time_t now)
+static void act_set_weight(struct act_unit *su, unsigned int weight,
+                           s_time_t now)
 {
     struct act_clock *clock = &su->rq->clock;
-    unsigned int weight = read_atomic(&su->dom->weight);
-    s_time_t vtime, vruntime;
+    s_time_t vtime, vruntime = su->vruntime;
 
-    if ( su->weight == weight )
-        return;
-
-    vruntime = su->vruntime;
     if ( su->weight && act_vtime(su, now, &vtime) )
         vruntime = vtime + (vruntime - vtime) * su->weight / weight;
     if ( su->active )
@@ -261,6 +260,14 @@ static void act_look_at_weight(struct act_unit *su, s_time_t now)
     }
     su->vruntime = vruntime;
     su->weight = weight;
+}
+
+static void act_look_at_weight(struct act_unit *su, s_time_t now)
+{
+    unsigned int weight = read_atomic(&su->dom->weight);
+
+    if ( unlikely(su->weight != weight) )
+        act_set_weight(su, weight, now);
 }
 
 /*
@@ -286,15 +293,21 @@ bool act_in_debt(const struct act_unit *su, s_time_t now)
  */
 static s_time_t act_round(const struct act_runqueue *rq, s_time_t slice)
 {
-    static const unsigned int in_100_ms[] = { 50, 20, 10, 8, 5, 4, 2, 1 };
+    static const s_time_t lengths[] = {
+        MILLISECS(100) / 50, MILLISECS(100) / 20, MILLISECS(100) / 10,
+        MILLISECS(100) / 8, MILLISECS(100) / 5, MILLISECS(100) / 4,
+        MILLISECS(100) / 2, MILLISECS(100)
+    };
     s_time_t want = slice * rq->clock.nr_active;
     unsigned int i;
 
-    for ( i = 0; i < ARRAY_SIZE(in_100_ms); i++ )
-        if ( MILLISECS(100) / in_100_ms[i] * rq->nr_cpus >= want )
-            return MILLISECS(100) / in_100_ms[i];
+    if ( MILLISECS(100) * rq->nr_cpus < want )
+        return want / rq->nr_cpus;
 
-    return want / rq->nr_cpus;
+    for ( i = 0; lengths[i] * rq->nr_cpus < want; i++ )
+        continue;
+
+    return lengths[i];
 }
 
 /* The part of a round that is @su's own. */
@@ -321,42 +334,57 @@ s_time_t act_boost_slice(const struct act_unit *su)
 
 s_time_t act_slice(const struct act_unit *su)
 {
-    s_time_t part = act_part(su), burst = max(su->burst, su->burst_avg);
+    s_time_t burst = max(su->burst, su->burst_avg);
 
     if ( su->class == ACT_BOOSTED )
         return act_boost_slice(su);
 
     /* Twice the burst, so that a burst of usual length fits into one slice. */
-    return min(max(2 * burst, su->dom->prv->params.slice_min), part);
+    return min(max(2 * burst, su->dom->prv->params.slice_min),
+               act_part(su));
 }
 
-/* Keep @su near its competitors, and start a slice. */
-void act_new_slice(struct act_unit *su, s_time_t now)
+/* Keep @su near @vtime, that of its competitors. */
+static void act_keep_near(struct act_unit *su, s_time_t vtime)
 {
     const struct act_params *params = &su->dom->prv->params;
+    s_time_t lag_max = act_virtual(su, ACT_LAG_MAX), spread, first, last;
+
+    /* Within the narrowest bounds that there are. */
+    if ( !act_before(su->vruntime, vtime - lag_max) &&
+         !act_before(vtime + lag_max, su->vruntime) )
+        return;
+
+    /* If all have reservations they have no clock; then they have no bounds. */
+    if ( su->reserve_slice && !su->rq->clock.weight )
+        return;
+
+    spread = act_virtual(su, ACT_SPREAD_SLICES * act_part(su));
+    first = vtime - max(spread, lag_max);
+    /* What was borrowed is not forgiven. */
+    last = vtime + spread + act_virtual(su, params->debt_max + ACT_LAG_MAX +
+                                            su->reserve_slice);
+
+    if ( act_before(su->vruntime, first) )
+        act_set_vruntime(su, first);
+    else if ( act_before(last, su->vruntime) )
+        act_set_vruntime(su, last);
+}
+
+static void act_start_slice(struct act_unit *su)
+{
+    su->vdeadline = su->vruntime + act_virtual(su, act_slice(su));
+    act_trace(slice, su);
+}
+
+void act_new_slice(struct act_unit *su, s_time_t now)
+{
     s_time_t vtime;
 
     act_look_at_weight(su, now);
-
-    /* If all have reservations they have no clock; then they have no bounds. */
-    if ( (!su->reserve_slice || su->rq->clock.weight) &&
-         act_vtime(su, now, &vtime) )
-    {
-        s_time_t spread = act_virtual(su, ACT_SPREAD_SLICES * act_part(su));
-        s_time_t first = vtime - max(spread, act_virtual(su, ACT_LAG_MAX));
-        /* What was borrowed is not forgiven. */
-        s_time_t last = vtime + spread +
-                        act_virtual(su, params->debt_max + ACT_LAG_MAX +
-                                        su->reserve_slice);
-
-        if ( act_before(su->vruntime, first) )
-            act_set_vruntime(su, first);
-        else if ( act_before(last, su->vruntime) )
-            act_set_vruntime(su, last);
-    }
-
-    su->vdeadline = su->vruntime + act_virtual(su, act_slice(su));
-    act_trace(slice, su);
+    if ( act_vtime(su, now, &vtime) )
+        act_keep_near(su, vtime);
+    act_start_slice(su);
 }
 
 /* @su has just woken, or come from another queue, and has no slice. */
@@ -371,8 +399,9 @@ void act_place(struct act_unit *su, s_time_t now)
 
         if ( act_before(su->vruntime, first) )
             su->vruntime = first;
+        act_keep_near(su, vtime);
     }
-    act_new_slice(su, now);
+    act_start_slice(su);
 }
 
 /*
@@ -436,7 +465,7 @@ void act_charge(struct act_unit *su, s_time_t now)
     if ( act_is_capped(su) )
         su->budget -= delta;
 
-    reason_gone = act_event_judge(su, now);
+    reason_gone = su->probe && act_event_judge(su, now);
     if ( su->class <= ACT_RESERVED )
         act_reserve_charge(su, delta, now);
     else if ( reason_gone && su->class == ACT_BOOSTED )

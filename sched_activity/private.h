@@ -134,7 +134,8 @@ struct act_runqueue {
     unsigned int nr_restricted;   /* of these, may not use all of cpus      */
     unsigned int nr_queued;       /* units in the trees                     */
     struct act_clock clock;       /* of its active units                    */
-    struct rb_root tree[ACT_CLASSES]; /* each by virtual deadline           */
+    struct rb_root tree[ACT_CLASSES]; /* each by act_unit.key               */
+    struct act_unit *first[ACT_CLASSES]; /* of each tree; NULL: it is empty */
     struct list_head parked;      /* units without budget                   */
     struct list_head reserved;    /* act_unit.reserved_elem; private lock   */
     cpumask_t cpus;               /* pCPUs that take work from here; changes
@@ -190,7 +191,8 @@ struct act_unit {
 
     /* Everything from here on: lock of the unit's run queue. */
     enum act_state state;
-    struct rb_node node;          /* in rq->tree[class]                     */
+    struct rb_node node;          /* in rq->tree[class], which cannot ...   */
+    s_time_t key;                 /* ... change while it is there, nor this */
     struct list_head parked_elem; /* in rq->parked                          */
     s_time_t queued;              /* since when                             */
 
@@ -278,6 +280,25 @@ static inline bool act_is_capped(const struct act_unit *su)
     return su->dom && read_atomic(&su->dom->cap);
 }
 
+static inline unsigned int act_urgency(const struct act_dom *dom, s_time_t now)
+{
+    unsigned int urgency = read_atomic(&dom->urgency);
+
+    if ( urgency != XEN_SCHED_ACTIVITY_URGENCY_NORMAL &&
+         now >= read_atomic(&dom->urgency_until) )
+        return XEN_SCHED_ACTIVITY_URGENCY_NORMAL;
+
+    return urgency;
+}
+
+/* The one behind @su, which is queued, in its tree; NULL: it is the last. */
+static inline struct act_unit *act_after(const struct act_unit *su)
+{
+    struct rb_node *node = rb_next(&su->node);
+
+    return node ? rb_entry(node, struct act_unit, node) : NULL;
+}
+
 /* Virtual time only ever has to be compared over short distances; it may wrap. */
 static inline bool act_before(s_time_t a, s_time_t b)
 {
@@ -308,7 +329,6 @@ bool act_may_use(const struct act_unit *su, unsigned int cpu);
 bool act_goes_first(const struct act_unit *su, const struct act_unit *other);
 void act_insert(struct act_unit *su);
 void act_tickle_cpu(struct act_runqueue *rq, unsigned int cpu);
-unsigned int act_urgency(const struct act_dom *dom, s_time_t now);
 enum act_class act_class(struct act_unit *su, s_time_t now);
 void act_enqueue(struct act_unit *su, s_time_t now);
 void act_dequeue(struct act_unit *su);
@@ -346,9 +366,16 @@ void act_cap_init(struct act_dom *dom);
 void act_cap_destroy(struct act_dom *dom);
 void act_cap_set(struct act_dom *dom, unsigned int cap);
 bool act_cap_grab(struct act_unit *su);
-void act_cap_return(struct act_unit *su);
+void act_cap_settle(struct act_unit *su);
 void act_cap_park(struct act_unit *su);
 void act_cap_unpark(struct act_unit *su);
+
+/* @su stopped running, or has to settle with the domain for another reason. */
+static inline void act_cap_return(struct act_unit *su)
+{
+    if ( su->budget )
+        act_cap_settle(su);
+}
 
 /* reserve.c: the lock of su->rq is held. */
 bool act_reserved(const struct act_unit *su, s_time_t now);

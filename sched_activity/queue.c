@@ -22,21 +22,10 @@
 /* Of these, so many at most are asked whether they ran on a pCPU before. */
 #define ACT_WARM_UNITS 4
 
-unsigned int act_urgency(const struct act_dom *dom, s_time_t now)
-{
-    unsigned int urgency = read_atomic(&dom->urgency);
-
-    if ( urgency != XEN_SCHED_ACTIVITY_URGENCY_NORMAL &&
-         now >= read_atomic(&dom->urgency_until) )
-        return XEN_SCHED_ACTIVITY_URGENCY_NORMAL;
-
-    return urgency;
-}
-
 /* The class of a unit that no event has boosted. */
 enum act_class act_class(struct act_unit *su, s_time_t now)
 {
-    if ( act_reserve_has_time(su, now) )
+    if ( su->reserve_slice && act_reserve_has_time(su, now) )
         return act_reserve_pressed(su, now) ? ACT_NO_LAXITY : ACT_RESERVED;
 
     return act_urgency(su->dom, now) == XEN_SCHED_ACTIVITY_URGENCY_CRITICAL &&
@@ -58,31 +47,39 @@ void act_expire_slice(struct act_unit *su, s_time_t now)
  */
 static s_time_t act_key(const struct act_unit *su)
 {
-    if ( su->class <= ACT_RESERVED )
-        return su->reserve_deadline;
+    if ( likely(su->class > ACT_CRITICAL) )
+        return su->vdeadline;
 
-    return su->class == ACT_CRITICAL ? su->deadline : su->vdeadline;
+    return su->class == ACT_CRITICAL ? su->deadline : su->reserve_deadline;
 }
 
 void act_insert(struct act_unit *su)
 {
-    struct rb_root *root = &su->rq->tree[su->class];
+    struct act_runqueue *rq = su->rq;
+    struct rb_root *root = &rq->tree[su->class];
     struct rb_node **link = &root->rb_node, *parent = NULL;
+    s_time_t key = act_key(su);
+    bool first = true;
 
     while ( *link )
     {
-        const struct act_unit *other;
-
         parent = *link;
-        other = rb_entry(parent, struct act_unit, node);
         /* Equal deadlines: who came first stays first. */
-        link = act_before(act_key(su), act_key(other)) ? &parent->rb_left
-                                                       : &parent->rb_right;
+        if ( act_before(key, rb_entry(parent, struct act_unit, node)->key) )
+            link = &parent->rb_left;
+        else
+        {
+            link = &parent->rb_right;
+            first = false;
+        }
     }
 
+    su->key = key;
     rb_link_node(&su->node, parent, link);
     rb_insert_color(&su->node, root);
-    su->rq->nr_queued++;
+    if ( first )
+        rq->first[su->class] = su;
+    rq->nr_queued++;
     su->state = ACT_QUEUED;
 }
 
@@ -104,16 +101,21 @@ void act_enqueue(struct act_unit *su, s_time_t now)
     su->queued = now;
     act_activate(su);
     act_insert(su);
-    act_reserve_wait(su, now);
+    if ( su->reserve_slice )
+        act_reserve_wait(su, now);
 }
 
 /* Off its tree. It stays active: what it does next decides about that. */
 void act_dequeue(struct act_unit *su)
 {
+    struct act_runqueue *rq = su->rq;
+
     ASSERT(su->state == ACT_QUEUED);
 
-    rb_erase(&su->node, &su->rq->tree[su->class]);
-    su->rq->nr_queued--;
+    if ( rq->first[su->class] == su )
+        rq->first[su->class] = act_after(su);
+    rb_erase(&su->node, &rq->tree[su->class]);
+    rq->nr_queued--;
     su->state = ACT_OUT;
 }
 
@@ -201,6 +203,9 @@ static unsigned int act_find_idle(const struct act_unit *su)
     unsigned int cpu = sched_unit_master(unit);
     cpumask_t *mask = cpumask_scratch_cpu(cpu);
 
+    if ( cpumask_empty(&su->rq->idle) )
+        return nr_cpu_ids;
+
     cpumask_andnot(mask, &su->rq->idle, &su->rq->tickled);
     cpumask_and(mask, mask, unit->cpu_hard_affinity);
     cpumask_and(mask, mask, cpupool_domain_master_cpumask(unit->domain));
@@ -274,10 +279,10 @@ void act_tickle_idle(struct act_private *prv, struct act_runqueue *rq)
 
     for ( class = 0; class < ACT_CLASSES; class++ )
     {
-        struct rb_node *node = rb_first(&rq->tree[class]);
+        const struct act_unit *su = rq->first[class];
 
-        for ( ; node && nr < ACT_LOOK_UNITS; node = rb_next(node), nr++ )
-            if ( act_tell_idle(rb_entry(node, struct act_unit, node)) )
+        for ( ; su && nr < ACT_LOOK_UNITS; su = act_after(su), nr++ )
+            if ( act_tell_idle(su) )
                 return;
     }
 }
@@ -318,16 +323,16 @@ static bool act_worth_preempting(const struct act_unit *su,
            (burst >= su->dom->prv->params.slice_min || !act_sends(cur));
 }
 
-/* Does @cpu, of its queue, run a unit that computes and goes behind @su? */
+/* May @su have @cpu, of its queue, which runs one that computes and goes behind it? */
 static bool act_may_interrupt(const struct act_unit *su, unsigned int cpu)
 {
     const struct act_unit *cur = act_running(cpu);
 
     return cur && cur->rq == su->rq &&
-           !cpumask_test_cpu(cpu, &su->rq->tickled) &&
-           (cur->class == ACT_FAIR || su->class > ACT_RESERVED) &&
            cur->burst > su->dom->prv->params.slice_min &&
-           act_goes_first(su, cur);
+           (cur->class == ACT_FAIR || su->class > ACT_RESERVED) &&
+           act_goes_first(su, cur) &&
+           !cpumask_test_cpu(cpu, &su->rq->tickled) && act_may_use(su, cpu);
 }
 
 /* Find a pCPU for @su, which was just queued, and tell it to reschedule. */
@@ -346,7 +351,7 @@ void act_tickle(struct act_unit *su, s_time_t now)
 
     /* Who computes gives way where @su ran last, for the sake of its caches. */
     cpu = sched_unit_master(su->unit);
-    if ( act_may_interrupt(su, cpu) && act_may_use(su, cpu) )
+    if ( act_may_interrupt(su, cpu) )
     {
         act_trace(tickle, su, cpu, ACT_TRC_WHY_HOME);
         act_tickle_cpu(rq, cpu);
@@ -357,12 +362,11 @@ void act_tickle(struct act_unit *su, s_time_t now)
     {
         struct act_unit *cur = act_running(cpu);
 
-        if ( !cur || !act_may_use(su, cpu) ||
-             cpumask_test_cpu(cpu, &rq->tickled) ||
-             !act_displaces(su, cur) || !act_worth_preempting(su, cur) )
-            continue;
-
-        if ( !victim || act_goes_first(victim, cur) )
+        /* What tells most apart first, and is cheap to ask. */
+        if ( cur && act_displaces(su, cur) &&
+             (!victim || act_goes_first(victim, cur)) &&
+             act_worth_preempting(su, cur) && act_may_use(su, cpu) &&
+             !cpumask_test_cpu(cpu, &rq->tickled) )
         {
             victim = cur;
             victim_cpu = cpu;
@@ -422,33 +426,27 @@ static struct act_unit *act_first(struct act_runqueue *rq,
 
     for ( class = 0; class < ACT_CLASSES; class++ )
     {
-        struct rb_node *node = rb_first(&rq->tree[class]), *next;
+        struct act_unit *su = rq->first[class], *next;
 
-        for ( ; node; node = next )
+        for ( ; su; su = next )
         {
-            struct act_unit *su = rb_entry(node, struct act_unit, node);
-
-            next = rb_next(node);
-
             if ( prev && !act_displaces(su, prev) )
                 return NULL;
 
-            if ( !act_may_use(su, cpu) )
-                continue;
-
-            /* Paused without a lock; the call of .sleep is on its way. */
-            if ( !unit_runnable_state(su->unit) )
-                continue;
-
-            if ( act_is_capped(su) && !act_cap_grab(su) )
+            /* Paused without a lock: the call of .sleep is on its way. */
+            if ( !act_may_use(su, cpu) || !unit_runnable_state(su->unit) )
             {
-                act_dequeue(su);
-                act_deactivate(su);
-                act_cap_park(su);
+                next = act_after(su);
                 continue;
             }
 
-            return act_prefer_warm(su, prev, cpu);
+            if ( !act_is_capped(su) || act_cap_grab(su) )
+                return act_prefer_warm(su, prev, cpu);
+
+            next = act_after(su);
+            act_dequeue(su);
+            act_deactivate(su);
+            act_cap_park(su);
         }
     }
 
@@ -531,12 +529,10 @@ static struct act_unit *act_first_ripe(struct act_runqueue *rq,
 
     for ( class = 0; class < ACT_CLASSES; class++ )
     {
-        struct rb_node *node = rb_first(&rq->tree[class]);
+        struct act_unit *su = rq->first[class];
 
-        for ( ; node && nr < ACT_LOOK_UNITS; node = rb_next(node), nr++ )
+        for ( ; su && nr < ACT_LOOK_UNITS; su = act_after(su), nr++ )
         {
-            struct act_unit *su = rb_entry(node, struct act_unit, node);
-
             if ( !act_may_use(su, cpu) || !unit_runnable_state(su->unit) )
                 continue;
 
