@@ -122,6 +122,7 @@ static void act_cpus_changed(struct act_private *prv, struct act_runqueue *rq)
     struct act_unit *su;
 
     rq->nr_cpus = cpumask_weight(&rq->cpus);
+    rq->round.up_to = 0;
 
     list_for_each_entry ( dom, &prv->doms, elem )
         list_for_each_entry ( su, &dom->units, elem )
@@ -616,7 +617,8 @@ static void act_stop(struct act_unit *prev, s_time_t now)
     {
         prev->queue_after_save = true;
         act_event_preempted(prev, now);
-        act_reserve_preempted(prev);
+        if ( prev->class <= ACT_RESERVED )
+            act_reserve_preempted(prev);
         if ( !prev->yielded )
             prev->preemptions++;
         return;
@@ -656,6 +658,7 @@ static void cf_check act_schedule(const struct scheduler *ops,
     struct act_runqueue *rq = act_pcpu(cpu)->rq;
     struct act_unit *prev = act_unit(currunit), *next = NULL;
     s_time_t limit = -1;
+    bool idle;
 
     ASSERT(spin_is_locked(&rq->lock));
 
@@ -665,7 +668,10 @@ static void cf_check act_schedule(const struct scheduler *ops,
     if ( !tasklet_work_scheduled )
         next = act_choose(prv, rq, ops->cpupool, prev, cpu, now, &limit);
 
-    act_set_idle(prv, rq, cpu, !next && !tasklet_work_scheduled);
+    /* Who did not idle is in prv->idle neither. */
+    idle = !next && !tasklet_work_scheduled;
+    if ( idle || cpumask_test_cpu(cpu, &rq->idle) )
+        act_set_idle(prv, rq, cpu, idle);
 
     /* Somebody may have counted on this pCPU. */
     if ( tasklet_work_scheduled )

@@ -89,18 +89,6 @@ static void act_set_vruntime(struct act_unit *su, s_time_t vruntime)
     su->vruntime = vruntime;
 }
 
-static void act_clock_count(const struct act_unit *su)
-{
-    su->rq->clock.nr_running++;
-    su->rq->clock.charged += su->charged;
-}
-
-static void act_clock_uncount(const struct act_unit *su)
-{
-    su->rq->clock.nr_running--;
-    su->rq->clock.charged -= su->charged;
-}
-
 /* @su competes for pCPUs from now on. */
 void act_activate(struct act_unit *su)
 {
@@ -146,23 +134,6 @@ void act_deactivate(struct act_unit *su)
         clock->base = su->vruntime;
         clock->offset = 0;
     }
-}
-
-/* @su gets a pCPU at @now. */
-void act_clock_start(struct act_unit *su, s_time_t now)
-{
-    su->charged = now;
-    su->running = true;
-    if ( su->active )
-        act_clock_count(su);
-}
-
-/* @su gives it up, and was charged before. */
-void act_clock_stop(struct act_unit *su)
-{
-    su->running = false;
-    if ( su->active )
-        act_clock_uncount(su);
 }
 
 /* Sums for the mean virtual time of some units. */
@@ -291,7 +262,7 @@ bool act_in_debt(const struct act_unit *su, s_time_t now)
  * a pCPU; but so that a whole number of rounds makes up 100 ms, in which shares
  * are exact, then.
  */
-static s_time_t act_round(const struct act_runqueue *rq, s_time_t slice)
+static s_time_t act_round(struct act_runqueue *rq, s_time_t slice)
 {
     static const s_time_t lengths[] = {
         MILLISECS(100) / 50, MILLISECS(100) / 20, MILLISECS(100) / 10,
@@ -301,20 +272,29 @@ static s_time_t act_round(const struct act_runqueue *rq, s_time_t slice)
     s_time_t want = slice * rq->clock.nr_active;
     unsigned int i;
 
+    if ( rq->round.above < want && want <= rq->round.up_to )
+        return rq->round.length;
+
     if ( MILLISECS(100) * rq->nr_cpus < want )
         return want / rq->nr_cpus;
 
     for ( i = 0; lengths[i] * rq->nr_cpus < want; i++ )
         continue;
 
-    return lengths[i];
+    rq->round = (struct act_round){
+        .length = lengths[i],
+        .above = i ? lengths[i - 1] * rq->nr_cpus : 0,
+        .up_to = lengths[i] * rq->nr_cpus,
+    };
+
+    return rq->round.length;
 }
 
 /* The part of a round that is @su's own. */
 static s_time_t act_part(const struct act_unit *su)
 {
     const struct act_params *params = &su->dom->prv->params;
-    const struct act_runqueue *rq = su->rq;
+    struct act_runqueue *rq = su->rq;
     uint64_t weight = rq->clock.weight + (su->active ? 0 : su->weight);
     s_time_t round, part;
 
@@ -344,16 +324,11 @@ s_time_t act_slice(const struct act_unit *su)
                act_part(su));
 }
 
-/* Keep @su near @vtime, that of its competitors. */
-static void act_keep_near(struct act_unit *su, s_time_t vtime)
+/* Fetch @su, if it is farther away from @vtime than it may be. */
+static void act_fetch(struct act_unit *su, s_time_t vtime, s_time_t lag_max)
 {
     const struct act_params *params = &su->dom->prv->params;
-    s_time_t lag_max = act_virtual(su, ACT_LAG_MAX), spread, first, last;
-
-    /* Within the narrowest bounds that there are. */
-    if ( !act_before(su->vruntime, vtime - lag_max) &&
-         !act_before(vtime + lag_max, su->vruntime) )
-        return;
+    s_time_t spread, first, last;
 
     /* If all have reservations they have no clock; then they have no bounds. */
     if ( su->reserve_slice && !su->rq->clock.weight )
@@ -369,6 +344,17 @@ static void act_keep_near(struct act_unit *su, s_time_t vtime)
         act_set_vruntime(su, first);
     else if ( act_before(last, su->vruntime) )
         act_set_vruntime(su, last);
+}
+
+/* Keep @su near @vtime, that of its competitors. */
+static void act_keep_near(struct act_unit *su, s_time_t vtime)
+{
+    s_time_t lag_max = act_virtual(su, ACT_LAG_MAX);
+
+    /* Its bounds are farther away than this on both sides. */
+    if ( act_before(su->vruntime, vtime - lag_max) ||
+         act_before(vtime + lag_max, su->vruntime) )
+        act_fetch(su, vtime, lag_max);
 }
 
 static void act_start_slice(struct act_unit *su)
@@ -447,14 +433,14 @@ void act_restrict(struct act_unit *su, const cpumask_t *hard)
     su->rq->nr_restricted += su->restricted;
 }
 
-/* Charge a running unit up to @now. */
+/* Charge a running unit up to @now. Idle units never count as running. */
 void act_charge(struct act_unit *su, s_time_t now)
 {
     s_time_t delta = now - su->charged;
     bool reason_gone;
 
     /* NOW() of different pCPUs may differ by a little. */
-    if ( act_is_idle(su) || !su->running || delta <= 0 )
+    if ( !su->running || delta <= 0 )
         return;
 
     if ( su->active )

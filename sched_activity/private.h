@@ -124,6 +124,12 @@ struct act_clock {
     s_time_t charged;             /* ... and the sum of up to when they did */
 };
 
+/* How long a round is, as long as what all ask for stays within these bounds. */
+struct act_round {
+    s_time_t length;
+    s_time_t above, up_to;        /* 0: not known; nr_cpus has changed      */
+};
+
 struct act_runqueue {
     spinlock_t lock;
     struct list_head elem;        /* act_private.queues; private lock       */
@@ -134,8 +140,10 @@ struct act_runqueue {
     unsigned int nr_restricted;   /* of these, may not use all of cpus      */
     unsigned int nr_queued;       /* units in the trees                     */
     struct act_clock clock;       /* of its active units                    */
+    struct act_round round;       /* its present length                     */
     struct rb_root tree[ACT_CLASSES]; /* each by act_unit.key               */
     struct act_unit *first[ACT_CLASSES]; /* of each tree; NULL: it is empty */
+    unsigned int classes;         /* one bit for each tree that is not      */
     struct list_head parked;      /* units without budget                   */
     struct list_head reserved;    /* act_unit.reserved_elem; private lock   */
     cpumask_t cpus;               /* pCPUs that take work from here; changes
@@ -275,9 +283,10 @@ static inline struct act_unit *act_running(unsigned int cpu)
     return su && !act_is_idle(su) ? su : NULL;
 }
 
+/* Not for idle units. */
 static inline bool act_is_capped(const struct act_unit *su)
 {
-    return su->dom && read_atomic(&su->dom->cap);
+    return read_atomic(&su->dom->cap);
 }
 
 static inline unsigned int act_urgency(const struct act_dom *dom, s_time_t now)
@@ -305,11 +314,38 @@ static inline bool act_before(s_time_t a, s_time_t b)
     return (s_time_t)((uint64_t)a - (uint64_t)b) < 0;
 }
 
+static inline void act_clock_count(const struct act_unit *su)
+{
+    su->rq->clock.nr_running++;
+    su->rq->clock.charged += su->charged;
+}
+
+static inline void act_clock_uncount(const struct act_unit *su)
+{
+    su->rq->clock.nr_running--;
+    su->rq->clock.charged -= su->charged;
+}
+
+/* @su gets a pCPU at @now. */
+static inline void act_clock_start(struct act_unit *su, s_time_t now)
+{
+    su->charged = now;
+    su->running = true;
+    if ( su->active )
+        act_clock_count(su);
+}
+
+/* @su gives it up, and was charged before. */
+static inline void act_clock_stop(struct act_unit *su)
+{
+    su->running = false;
+    if ( su->active )
+        act_clock_uncount(su);
+}
+
 /* clock.c: the lock of su->rq is held. */
 void act_activate(struct act_unit *su);
 void act_deactivate(struct act_unit *su);
-void act_clock_start(struct act_unit *su, s_time_t now);
-void act_clock_stop(struct act_unit *su);
 void act_charge(struct act_unit *su, s_time_t now);
 s_time_t act_lag(const struct act_unit *su, s_time_t now);
 bool act_in_debt(const struct act_unit *su, s_time_t now);
@@ -335,7 +371,13 @@ void act_dequeue(struct act_unit *su);
 unsigned int act_best_cpu(const cpumask_t *mask, const cpumask_t *idle,
                           unsigned int cpu);
 void act_tickle(struct act_unit *su, s_time_t now);
-void act_tickle_idle(struct act_private *prv, struct act_runqueue *rq);
+void act_tell_idle_all(struct act_runqueue *rq);
+static inline void act_tickle_idle(struct act_private *prv,
+                                   struct act_runqueue *rq)
+{
+    if ( rq->nr_queued && !cpumask_empty(&prv->idle) )
+        act_tell_idle_all(rq);
+}
 void act_pass_word(struct act_private *prv, unsigned int cpu);
 void act_boost(struct act_unit *su, s_time_t now);
 void act_expire_slice(struct act_unit *su, s_time_t now);

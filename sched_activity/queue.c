@@ -78,7 +78,10 @@ void act_insert(struct act_unit *su)
     rb_link_node(&su->node, parent, link);
     rb_insert_color(&su->node, root);
     if ( first )
+    {
         rq->first[su->class] = su;
+        rq->classes |= 1U << su->class;
+    }
     rq->nr_queued++;
     su->state = ACT_QUEUED;
 }
@@ -113,7 +116,11 @@ void act_dequeue(struct act_unit *su)
     ASSERT(su->state == ACT_QUEUED);
 
     if ( rq->first[su->class] == su )
+    {
         rq->first[su->class] = act_after(su);
+        if ( !rq->first[su->class] )
+            rq->classes &= ~(1U << su->class);
+    }
     rb_erase(&su->node, &rq->tree[su->class]);
     rq->nr_queued--;
     su->state = ACT_OUT;
@@ -270,12 +277,9 @@ static bool act_tell_idle(const struct act_unit *su)
  * unit, which is to have an idle pCPU all the same. One at a time: each pCPU that
  * takes one comes by here.
  */
-void act_tickle_idle(struct act_private *prv, struct act_runqueue *rq)
+void act_tell_idle_all(struct act_runqueue *rq)
 {
     unsigned int class, nr = 0;
-
-    if ( !rq->nr_queued || cpumask_empty(&prv->idle) )
-        return;
 
     for ( class = 0; class < ACT_CLASSES; class++ )
     {
@@ -388,17 +392,16 @@ static struct act_unit *act_prefer_warm(struct act_unit *su,
                                         const struct act_unit *prev,
                                         unsigned int cpu)
 {
-    s_time_t soon = su->vdeadline + su->dom->prv->params.slice_min;
-    struct rb_node *node = &su->node;
+    struct act_unit *other = su;
     unsigned int i;
+    s_time_t soon;
 
     if ( su->class != ACT_FAIR || sched_unit_master(su->unit) == cpu )
         return su;
 
-    for ( i = 0; i < ACT_WARM_UNITS && (node = rb_next(node)); i++ )
+    soon = su->vdeadline + su->dom->prv->params.slice_min;
+    for ( i = 0; i < ACT_WARM_UNITS && (other = act_after(other)); i++ )
     {
-        struct act_unit *other = rb_entry(node, struct act_unit, node);
-
         if ( !act_before(other->vdeadline, soon) ||
              (prev && !act_goes_first(other, prev)) )
             break;
@@ -422,11 +425,11 @@ static struct act_unit *act_first(struct act_runqueue *rq,
                                   const struct act_unit *prev,
                                   unsigned int cpu)
 {
-    unsigned int class;
+    unsigned int classes;
 
-    for ( class = 0; class < ACT_CLASSES; class++ )
+    for ( classes = rq->classes; classes; classes &= classes - 1 )
     {
-        struct act_unit *su = rq->first[class], *next;
+        struct act_unit *su = rq->first[ffs(classes) - 1], *next;
 
         for ( ; su; su = next )
         {
@@ -462,6 +465,7 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
 {
     struct act_unit *next, *rival = NULL;
     const struct act_params *params;
+    s_time_t run;
     bool gives_way;
 
     if ( !act_is_idle(prev) && unit_runnable_state(prev->unit) &&
@@ -493,26 +497,26 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
          next->class == ACT_FAIR && !next->wake_time &&
          now < rival->picked + params->ratelimit )
     {
-        *limit = rival->picked + params->ratelimit - now;
+        run = rival->picked + params->ratelimit - now;
         /* What it is not going to use now must not outlive the period. */
         act_cap_return(next);
         next = rival;
     }
     else if ( next == rival && !rq->nr_queued )
-        *limit = params->slice_max;
+        run = params->slice_max;
     else
-        *limit = (next->vdeadline - next->vruntime) * next->weight /
-                 ACT_WEIGHT_SCALE;
+        run = (next->vdeadline - next->vruntime) * next->weight /
+              ACT_WEIGHT_SCALE;
 
     if ( next->class <= ACT_RESERVED )
-        *limit = next->reserve_left;
+        run = next->reserve_left;
     if ( act_is_capped(next) )
-        *limit = min(*limit, next->budget);
+        run = min(run, next->budget);
     if ( next == prev && next->probe )
-        *limit = min(*limit, next->probe - now);
+        run = min(run, next->probe - now);
     else if ( next != prev && next->event_waits )
-        *limit = min(*limit, act_probe(next));
-    *limit = max(*limit, ACT_TIMER_MIN);
+        run = min(run, act_probe(next));
+    *limit = max(run, ACT_TIMER_MIN);
 
     return next;
 }
