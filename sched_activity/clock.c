@@ -47,7 +47,7 @@
 /* Offsets are kept so small that their sums do not overflow: about 18 minutes. */
 #define ACT_OFFSET_MAX ((s_time_t)1 << 40)
 
-static s_time_t act_virtual(const struct act_unit *su, s_time_t ns)
+static inline s_time_t act_virtual(const struct act_unit *su, s_time_t ns)
 {
     if ( likely(su->weight == ACT_WEIGHT_SCALE) )
         return ns;
@@ -63,7 +63,7 @@ static s_time_t act_vruntime(const struct act_unit *su, s_time_t now)
 }
 
 /* The clock at @now. */
-static s_time_t act_clock_read(struct act_clock *clock, s_time_t now)
+static inline s_time_t act_clock_read(struct act_clock *clock, s_time_t now)
 {
     s_time_t ran = clock->nr_running * now - clock->charged;
     s_time_t mean;
@@ -189,7 +189,7 @@ static bool act_competitors(const struct act_unit *su, s_time_t now,
 }
 
 /* The virtual time that @su is to be compared with. False: there is none. */
-static bool act_vtime(const struct act_unit *su, s_time_t now, s_time_t *vtime)
+static inline bool act_vtime(const struct act_unit *su, s_time_t now, s_time_t *vtime)
 {
     struct act_runqueue *rq = su->rq;
 
@@ -347,7 +347,7 @@ static void act_fetch(struct act_unit *su, s_time_t vtime, s_time_t lag_max)
 }
 
 /* Keep @su near @vtime, that of its competitors. */
-static void act_keep_near(struct act_unit *su, s_time_t vtime)
+static inline void act_keep_near(struct act_unit *su, s_time_t vtime)
 {
     s_time_t lag_max = act_virtual(su, ACT_LAG_MAX);
 
