@@ -576,20 +576,8 @@ static struct act_unit *act_choose(struct act_private *prv,
                                    struct act_unit *prev, unsigned int cpu,
                                    s_time_t now, s_time_t *limit)
 {
-    /* Another queue's unit made somebody tell us, but we may not get to it. */
-    bool told = cpumask_test_cpu(cpu, &rq->idle) &&
-                !cpumask_test_cpu(cpu, &prv->idle);
-    struct act_unit *next = act_pick(rq, prev, cpu, now, limit);
+    struct act_unit *next;
     s_time_t again;
-
-    if ( next )
-    {
-        if ( told )
-            act_pass_word(prv, cpu);
-        return next;
-    }
-
-    *limit = -1;
 
     /* On its way in, before the pool knows it, or on its way out. */
     if ( !cpumask_test_cpu(cpu, pool->res_valid) )
@@ -598,6 +586,17 @@ static struct act_unit *act_choose(struct act_private *prv,
         return NULL;
     }
 
+    next = act_pick(rq, prev, cpu, now, limit);
+    if ( next )
+    {
+        /* Another queue's unit made somebody tell us; we do not get to it. */
+        if ( cpumask_test_cpu(cpu, &rq->idle) &&
+             !cpumask_test_cpu(cpu, &prv->idle) )
+            act_pass_word(prv, cpu);
+        return next;
+    }
+
+    *limit = -1;
     if ( act_steal(prv, rq, cpu, now, &again) )
         next = act_pick(rq, prev, cpu, now, limit);
     else if ( again != STIME_MAX )

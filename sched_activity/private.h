@@ -368,19 +368,31 @@ void act_tickle_cpu(struct act_runqueue *rq, unsigned int cpu);
 enum act_class act_class(struct act_unit *su, s_time_t now);
 void act_enqueue(struct act_unit *su, s_time_t now);
 void act_dequeue(struct act_unit *su);
+/* The slice is used up, or given away. A boost lasts for one slice only. */
+static inline void act_expire_slice(struct act_unit *su, s_time_t now)
+{
+    if ( su->class != ACT_FAIR )
+        su->class = act_class(su, now);
+
+    act_new_slice(su, now);
+}
 unsigned int act_best_cpu(const cpumask_t *mask, const cpumask_t *idle,
                           unsigned int cpu);
 void act_tickle(struct act_unit *su, s_time_t now);
-void act_tell_idle_all(struct act_runqueue *rq);
+void act_tell_some_idle(struct act_runqueue *rq);
+/*
+ * A pCPU took a unit, or has a tasklet to run. It may have been told of another
+ * unit, which is to have an idle pCPU all the same. One at a time: each pCPU that
+ * takes one comes by here.
+ */
 static inline void act_tickle_idle(struct act_private *prv,
                                    struct act_runqueue *rq)
 {
     if ( rq->nr_queued && !cpumask_empty(&prv->idle) )
-        act_tell_idle_all(rq);
+        act_tell_some_idle(rq);
 }
 void act_pass_word(struct act_private *prv, unsigned int cpu);
 void act_boost(struct act_unit *su, s_time_t now);
-void act_expire_slice(struct act_unit *su, s_time_t now);
 void act_requeue(struct act_unit *su, s_time_t now);
 struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
                           unsigned int cpu, s_time_t now, s_time_t *limit);

@@ -32,15 +32,6 @@ enum act_class act_class(struct act_unit *su, s_time_t now)
            !act_in_debt(su, now) ? ACT_CRITICAL : ACT_FAIR;
 }
 
-/* The slice is used up, or given away. A boost lasts for one slice only. */
-void act_expire_slice(struct act_unit *su, s_time_t now)
-{
-    if ( su->class != ACT_FAIR )
-        su->class = act_class(su, now);
-
-    act_new_slice(su, now);
-}
-
 /*
  * What a tree is ordered by. Critical units: real deadlines, as their work has to
  * be done before more of it comes. The others: virtual ones, for their shares.
@@ -147,10 +138,16 @@ void act_boost(struct act_unit *su, s_time_t now)
     act_tickle(su, now);
 }
 
+/* For who knows that @cpu is one of the pool. */
+static bool act_allows(const struct act_unit *su, unsigned int cpu)
+{
+    return cpumask_test_cpu(cpu, su->unit->cpu_hard_affinity);
+}
+
 /* A pCPU that leaves the pool is told by this first, and must end up idle. */
 bool act_may_use(const struct act_unit *su, unsigned int cpu)
 {
-    return cpumask_test_cpu(cpu, su->unit->cpu_hard_affinity) &&
+    return act_allows(su, cpu) &&
            cpumask_test_cpu(cpu,
                             cpupool_domain_master_cpumask(su->unit->domain));
 }
@@ -272,12 +269,8 @@ static bool act_tell_idle(const struct act_unit *su)
     return false;
 }
 
-/*
- * A pCPU took a unit, or has a tasklet to run. It may have been told of another
- * unit, which is to have an idle pCPU all the same. One at a time: each pCPU that
- * takes one comes by here.
- */
-void act_tell_idle_all(struct act_runqueue *rq)
+/* Get an idle pCPU to run one of those that are queued, the first that can. */
+void act_tell_some_idle(struct act_runqueue *rq)
 {
     unsigned int class, nr = 0;
 
@@ -406,7 +399,7 @@ static struct act_unit *act_prefer_warm(struct act_unit *su,
              (prev && !act_goes_first(other, prev)) )
             break;
         if ( sched_unit_master(other->unit) == cpu &&
-             !act_is_capped(other) && act_may_use(other, cpu) &&
+             !act_is_capped(other) && act_allows(other, cpu) &&
              unit_runnable_state(other->unit) )
         {
             act_cap_return(su);
@@ -437,7 +430,7 @@ static struct act_unit *act_first(struct act_runqueue *rq,
                 return NULL;
 
             /* Paused without a lock: the call of .sleep is on its way. */
-            if ( !act_may_use(su, cpu) || !unit_runnable_state(su->unit) )
+            if ( !act_allows(su, cpu) || !unit_runnable_state(su->unit) )
             {
                 next = act_after(su);
                 continue;
@@ -457,8 +450,8 @@ static struct act_unit *act_first(struct act_runqueue *rq,
 }
 
 /*
- * What is @cpu, which ran @prev, to run next, and for how long at most? NULL:
- * the queue has nothing for it. The choice, if queued, stays so.
+ * What is @cpu, a valid one of the pool, which ran @prev, to run next, and for how
+ * long at most? NULL: the queue has nothing for it. The choice, if queued, stays so.
  */
 struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
                           unsigned int cpu, s_time_t now, s_time_t *limit)
@@ -469,7 +462,7 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
     bool gives_way;
 
     if ( !act_is_idle(prev) && unit_runnable_state(prev->unit) &&
-         act_may_use(prev, cpu) &&
+         act_allows(prev, cpu) &&
          (!act_is_capped(prev) || act_cap_grab(prev)) )
         rival = prev;
 
