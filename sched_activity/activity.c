@@ -693,7 +693,7 @@ static void cf_check act_schedule(const struct scheduler *ops,
     else
         next->unit->migrated = false;
 
-    if ( rq->first[ACT_NO_LAXITY] || rq->first[ACT_RESERVED] )
+    if ( rq->classes & (1U << ACT_NO_LAXITY | 1U << ACT_RESERVED) )
         act_reserve_spread(rq, now);
     if ( !act_is_idle(next) )
         act_trace(decision, next, next != prev, limit);

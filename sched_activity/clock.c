@@ -291,7 +291,7 @@ static s_time_t act_round(struct act_runqueue *rq, s_time_t slice)
 }
 
 /* The part of a round that is @su's own. */
-static s_time_t act_part(const struct act_unit *su)
+static inline s_time_t act_part(const struct act_unit *su)
 {
     const struct act_params *params = &su->dom->prv->params;
     struct act_runqueue *rq = su->rq;
