@@ -122,6 +122,7 @@ static void act_cpus_changed(struct act_private *prv, struct act_runqueue *rq)
     struct act_unit *su;
 
     rq->nr_cpus = cpumask_weight(&rq->cpus);
+    rq->round.up_to = 0;
 
     list_for_each_entry ( dom, &prv->doms, elem )
         list_for_each_entry ( su, &dom->units, elem )
@@ -482,7 +483,8 @@ static void act_wake_up(struct act_unit *su, s_time_t now)
     if ( su->class == ACT_BOOSTED && !su->donor )
         su->class = ACT_FAIR;
     su->waited = 0;
-    act_reserve_wake(su, now);
+    if ( su->reserve_slice )
+        act_reserve_wake(su, now);
     act_place(su, now);
 }
 
@@ -591,20 +593,8 @@ static struct act_unit *act_choose(struct act_private *prv,
                                    struct act_unit *prev, unsigned int cpu,
                                    s_time_t now, s_time_t *limit)
 {
-    /* Another queue's unit made somebody tell us, but we may not get to it. */
-    bool told = cpumask_test_cpu(cpu, &rq->idle) &&
-                !cpumask_test_cpu(cpu, &prv->idle);
-    struct act_unit *next = act_pick(rq, prev, cpu, now, limit);
+    struct act_unit *next;
     s_time_t again;
-
-    if ( next )
-    {
-        if ( told )
-            act_pass_word(prv, cpu);
-        return next;
-    }
-
-    *limit = -1;
 
     /* On its way in, before the pool knows it, or on its way out. */
     if ( !cpumask_test_cpu(cpu, pool->res_valid) )
@@ -613,6 +603,17 @@ static struct act_unit *act_choose(struct act_private *prv,
         return NULL;
     }
 
+    next = act_pick(rq, prev, cpu, now, limit);
+    if ( next )
+    {
+        /* Another queue's unit made somebody tell us; we do not get to it. */
+        if ( cpumask_test_cpu(cpu, &rq->idle) &&
+             !cpumask_test_cpu(cpu, &prv->idle) )
+            act_pass_word(prv, cpu);
+        return next;
+    }
+
+    *limit = -1;
     if ( act_steal(prv, rq, cpu, now, &again) )
         next = act_pick(rq, prev, cpu, now, limit);
     else if ( again != STIME_MAX )
@@ -632,7 +633,8 @@ static void act_stop(struct act_unit *prev, s_time_t now)
     {
         prev->queue_after_save = true;
         act_event_preempted(prev, now);
-        act_reserve_preempted(prev);
+        if ( prev->class <= ACT_RESERVED )
+            act_reserve_preempted(prev);
         if ( !prev->yielded )
             prev->preemptions++;
         return;
@@ -674,6 +676,7 @@ static void cf_check act_schedule(const struct scheduler *ops,
     struct act_runqueue *rq = act_pcpu(cpu)->rq;
     struct act_unit *prev = act_unit(currunit), *next = NULL;
     s_time_t limit = -1;
+    bool idle;
 
     ASSERT(spin_is_locked(&rq->lock));
 
@@ -683,7 +686,10 @@ static void cf_check act_schedule(const struct scheduler *ops,
     if ( !tasklet_work_scheduled )
         next = act_choose(prv, rq, ops->cpupool, prev, cpu, now, &limit);
 
-    act_set_idle(prv, rq, cpu, !next && !tasklet_work_scheduled);
+    /* Who did not idle is in prv->idle neither. */
+    idle = !next && !tasklet_work_scheduled;
+    if ( idle || cpumask_test_cpu(cpu, &rq->idle) )
+        act_set_idle(prv, rq, cpu, idle);
 
     /* Somebody may have counted on this pCPU. */
     if ( tasklet_work_scheduled )
@@ -706,7 +712,8 @@ static void cf_check act_schedule(const struct scheduler *ops,
     else
         next->unit->migrated = false;
 
-    act_reserve_spread(rq, now);
+    if ( rq->classes & (1U << ACT_NO_LAXITY | 1U << ACT_RESERVED) )
+        act_reserve_spread(rq, now);
     if ( !act_is_idle(next) )
     {
         act_inherit_decided(next, now);

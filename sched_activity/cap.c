@@ -196,13 +196,10 @@ bool act_cap_grab(struct act_unit *su)
     return su->budget > 0;
 }
 
-/* @su stopped running, or has to settle with the domain for another reason. */
-void act_cap_return(struct act_unit *su)
+/* @su gives back what it has left, or owes what it overran. */
+void act_cap_settle(struct act_unit *su)
 {
     struct act_dom *dom = su->dom;
-
-    if ( !su->budget )
-        return;
 
     spin_lock(&dom->budget_lock);
     act_cap_begin(su);

@@ -47,8 +47,11 @@
 /* Offsets are kept so small that their sums do not overflow: about 18 minutes. */
 #define ACT_OFFSET_MAX ((s_time_t)1 << 40)
 
-static s_time_t act_virtual(const struct act_unit *su, s_time_t ns)
+static inline s_time_t act_virtual(const struct act_unit *su, s_time_t ns)
 {
+    if ( likely(su->weight == ACT_WEIGHT_SCALE) )
+        return ns;
+
     return ns * ACT_WEIGHT_SCALE / su->weight;
 }
 
@@ -60,7 +63,7 @@ static s_time_t act_vruntime(const struct act_unit *su, s_time_t now)
 }
 
 /* The clock at @now. */
-static s_time_t act_clock_read(struct act_clock *clock, s_time_t now)
+static inline s_time_t act_clock_read(struct act_clock *clock, s_time_t now)
 {
     s_time_t ran = clock->nr_running * now - clock->charged;
     s_time_t mean;
@@ -84,18 +87,6 @@ static void act_set_vruntime(struct act_unit *su, s_time_t vruntime)
     if ( su->active )
         su->rq->clock.offset += (vruntime - su->vruntime) * su->weight;
     su->vruntime = vruntime;
-}
-
-static void act_clock_count(const struct act_unit *su)
-{
-    su->rq->clock.nr_running++;
-    su->rq->clock.charged += su->charged;
-}
-
-static void act_clock_uncount(const struct act_unit *su)
-{
-    su->rq->clock.nr_running--;
-    su->rq->clock.charged -= su->charged;
 }
 
 /* @su competes for pCPUs from now on. */
@@ -145,23 +136,6 @@ void act_deactivate(struct act_unit *su)
     }
 }
 
-/* @su gets a pCPU at @now. */
-void act_clock_start(struct act_unit *su, s_time_t now)
-{
-    su->charged = now;
-    su->running = true;
-    if ( su->active && act_pays(su) )
-        act_clock_count(su);
-}
-
-/* @su gives it up, and was charged before. */
-void act_clock_stop(struct act_unit *su)
-{
-    if ( su->active && act_pays(su) )
-        act_clock_uncount(su);
-    su->running = false;
-}
-
 /*
  * What @su, which was charged before, runs from now on is charged to @donor; NULL:
  * to itself. Meanwhile it does not advance.
@@ -205,7 +179,7 @@ static bool act_competitors(const struct act_unit *su, s_time_t now,
 {
     const struct act_runqueue *rq = su->rq;
     struct act_mean mean = { .weight = 0 };
-    struct rb_node *node = rb_first(&rq->tree[ACT_FAIR]);
+    const struct act_unit *other = rq->first[ACT_FAIR];
     unsigned int i, cpu;
 
     for_each_cpu ( cpu, &rq->cpus )
@@ -216,8 +190,8 @@ static bool act_competitors(const struct act_unit *su, s_time_t now,
             act_mean_add(&mean, su, cur, now);
     }
 
-    for ( i = 0; node && i < ACT_LOOK_UNITS; node = rb_next(node), i++ )
-        act_mean_add(&mean, su, rb_entry(node, struct act_unit, node), now);
+    for ( i = 0; other && i < ACT_LOOK_UNITS; other = act_after(other), i++ )
+        act_mean_add(&mean, su, other, now);
 
     if ( !mean.weight )
         return false;
@@ -228,7 +202,7 @@ static bool act_competitors(const struct act_unit *su, s_time_t now,
 }
 
 /* The virtual time that @su is to be compared with. False: there is none. */
-static bool act_vtime(const struct act_unit *su, s_time_t now, s_time_t *vtime)
+static inline bool act_vtime(const struct act_unit *su, s_time_t now, s_time_t *vtime)
 {
     struct act_runqueue *rq = su->rq;
 
@@ -254,16 +228,12 @@ s_time_t act_lag(const struct act_unit *su, s_time_t now)
  * The weight of its domain may have changed. What it is owed, or owes, is time, and
  * stays the same; and so does the clock.
  */
-static void act_look_at_weight(struct act_unit *su, s_time_t now)
+static void act_set_weight(struct act_unit *su, unsigned int weight,
+                           s_time_t now)
 {
     struct act_clock *clock = &su->rq->clock;
-    unsigned int weight = read_atomic(&su->dom->weight);
-    s_time_t vtime, vruntime;
+    s_time_t vtime, vruntime = su->vruntime;
 
-    if ( su->weight == weight )
-        return;
-
-    vruntime = su->vruntime;
     if ( su->weight && act_vtime(su, now, &vtime) )
         vruntime = vtime + (vruntime - vtime) * su->weight / weight;
     if ( su->active )
@@ -274,6 +244,14 @@ static void act_look_at_weight(struct act_unit *su, s_time_t now)
     }
     su->vruntime = vruntime;
     su->weight = weight;
+}
+
+static void act_look_at_weight(struct act_unit *su, s_time_t now)
+{
+    unsigned int weight = read_atomic(&su->dom->weight);
+
+    if ( unlikely(su->weight != weight) )
+        act_set_weight(su, weight, now);
 }
 
 /*
@@ -297,24 +275,39 @@ bool act_in_debt(const struct act_unit *su, s_time_t now)
  * a pCPU; but so that a whole number of rounds makes up 100 ms, in which shares
  * are exact, then.
  */
-static s_time_t act_round(const struct act_runqueue *rq, s_time_t slice)
+static s_time_t act_round(struct act_runqueue *rq, s_time_t slice)
 {
-    static const unsigned int in_100_ms[] = { 50, 20, 10, 8, 5, 4, 2, 1 };
+    static const s_time_t lengths[] = {
+        MILLISECS(100) / 50, MILLISECS(100) / 20, MILLISECS(100) / 10,
+        MILLISECS(100) / 8, MILLISECS(100) / 5, MILLISECS(100) / 4,
+        MILLISECS(100) / 2, MILLISECS(100)
+    };
     s_time_t want = slice * rq->clock.nr_active;
     unsigned int i;
 
-    for ( i = 0; i < ARRAY_SIZE(in_100_ms); i++ )
-        if ( MILLISECS(100) / in_100_ms[i] * rq->nr_cpus >= want )
-            return MILLISECS(100) / in_100_ms[i];
+    if ( rq->round.above < want && want <= rq->round.up_to )
+        return rq->round.length;
 
-    return want / rq->nr_cpus;
+    if ( MILLISECS(100) * rq->nr_cpus < want )
+        return want / rq->nr_cpus;
+
+    for ( i = 0; lengths[i] * rq->nr_cpus < want; i++ )
+        continue;
+
+    rq->round = (struct act_round){
+        .length = lengths[i],
+        .above = i ? lengths[i - 1] * rq->nr_cpus : 0,
+        .up_to = lengths[i] * rq->nr_cpus,
+    };
+
+    return rq->round.length;
 }
 
 /* The part of a round that is @su's own. */
-static s_time_t act_part(const struct act_unit *su)
+static inline s_time_t act_part(const struct act_unit *su)
 {
     const struct act_params *params = &su->dom->prv->params;
-    const struct act_runqueue *rq = su->rq;
+    struct act_runqueue *rq = su->rq;
     uint64_t weight = rq->clock.weight + (su->active ? 0 : su->weight);
     s_time_t round, part;
 
@@ -334,42 +327,63 @@ s_time_t act_boost_slice(const struct act_unit *su)
 
 s_time_t act_slice(const struct act_unit *su)
 {
-    s_time_t part = act_part(su), burst = max(su->burst, su->burst_avg);
+    s_time_t burst = max(su->burst, su->burst_avg);
 
     if ( su->class == ACT_BOOSTED )
         return act_boost_slice(su);
 
     /* Twice the burst, so that a burst of usual length fits into one slice. */
-    return min(max(2 * burst, su->dom->prv->params.slice_min), part);
+    return min(max(2 * burst, su->dom->prv->params.slice_min),
+               act_part(su));
 }
 
-/* Keep @su near its competitors, and start a slice. */
-void act_new_slice(struct act_unit *su, s_time_t now)
+/* Fetch @su, if it is farther away from @vtime than it may be. */
+static void act_fetch(struct act_unit *su, s_time_t vtime, s_time_t lag_max)
 {
     const struct act_params *params = &su->dom->prv->params;
+    s_time_t spread, first, last;
+
+    /* If all have reservations they have no clock; then they have no bounds. */
+    if ( su->reserve_slice && !su->rq->clock.weight )
+        return;
+
+    spread = act_virtual(su, ACT_SPREAD_SLICES * act_part(su));
+    first = vtime - max(spread, lag_max);
+    /* What was borrowed is not forgiven. */
+    last = vtime + spread + act_virtual(su, params->debt_max + ACT_LAG_MAX +
+                                            su->reserve_slice);
+
+    if ( act_before(su->vruntime, first) )
+        act_set_vruntime(su, first);
+    else if ( act_before(last, su->vruntime) )
+        act_set_vruntime(su, last);
+}
+
+/* Keep @su near @vtime, that of its competitors. */
+static inline void act_keep_near(struct act_unit *su, s_time_t vtime)
+{
+    s_time_t lag_max = act_virtual(su, ACT_LAG_MAX);
+
+    /* Its bounds are farther away than this on both sides. */
+    if ( act_before(su->vruntime, vtime - lag_max) ||
+         act_before(vtime + lag_max, su->vruntime) )
+        act_fetch(su, vtime, lag_max);
+}
+
+static void act_start_slice(struct act_unit *su)
+{
+    su->vdeadline = su->vruntime + act_virtual(su, act_slice(su));
+    act_trace(slice, su);
+}
+
+void act_new_slice(struct act_unit *su, s_time_t now)
+{
     s_time_t vtime;
 
     act_look_at_weight(su, now);
-
-    /* If all have reservations they have no clock; then they have no bounds. */
-    if ( (!su->reserve_slice || su->rq->clock.weight) &&
-         act_vtime(su, now, &vtime) )
-    {
-        s_time_t spread = act_virtual(su, ACT_SPREAD_SLICES * act_part(su));
-        s_time_t first = vtime - max(spread, act_virtual(su, ACT_LAG_MAX));
-        /* What was borrowed is not forgiven. */
-        s_time_t last = vtime + spread +
-                        act_virtual(su, params->debt_max + ACT_LAG_MAX +
-                                        su->reserve_slice);
-
-        if ( act_before(su->vruntime, first) )
-            act_set_vruntime(su, first);
-        else if ( act_before(last, su->vruntime) )
-            act_set_vruntime(su, last);
-    }
-
-    su->vdeadline = su->vruntime + act_virtual(su, act_slice(su));
-    act_trace(slice, su);
+    if ( act_vtime(su, now, &vtime) )
+        act_keep_near(su, vtime);
+    act_start_slice(su);
 }
 
 /* @su has just woken, or come from another queue, and has no slice. */
@@ -384,8 +398,9 @@ void act_place(struct act_unit *su, s_time_t now)
 
         if ( act_before(su->vruntime, first) )
             su->vruntime = first;
+        act_keep_near(su, vtime);
     }
-    act_new_slice(su, now);
+    act_start_slice(su);
 }
 
 /*
@@ -445,14 +460,14 @@ void act_pay(struct act_unit *su)
         su->reserve_left -= lent;
 }
 
-/* Charge a running unit up to @now. */
+/* Charge a running unit up to @now. Idle units never count as running. */
 void act_charge(struct act_unit *su, s_time_t now)
 {
     s_time_t delta = now - su->charged;
     bool reason_gone, inherits = su->donor;
 
     /* NOW() of different pCPUs may differ by a little. */
-    if ( act_is_idle(su) || !su->running || delta <= 0 )
+    if ( !su->running || delta <= 0 )
         return;
 
     if ( su->active && act_pays(su) )
@@ -466,7 +481,7 @@ void act_charge(struct act_unit *su, s_time_t now)
     if ( act_is_capped(su) )
         su->budget -= delta;
 
-    reason_gone = act_event_judge(su, now);
+    reason_gone = su->probe && act_event_judge(su, now);
     if ( su->class <= ACT_RESERVED )
         act_reserve_charge(su, delta, now);
     else if ( su->donor )

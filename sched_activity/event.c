@@ -122,7 +122,7 @@ void act_event_start(struct act_unit *su, s_time_t now)
  */
 bool act_event_works(const struct act_unit *su, s_time_t now)
 {
-    return act_events_matter(su, now) && su->home_space &&
+    return su->home_space && act_events_matter(su, now) &&
            act_space(su) != su->home_space && !act_in_debt(su, now);
 }
 

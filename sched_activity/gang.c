@@ -145,16 +145,14 @@ static void act_gang_join(struct act_unit *sibling, s_time_t now)
     act_tickle_cpu(sibling->rq, cpu);
 }
 
-/* @su got a pCPU. */
-void act_gang_start(struct act_unit *su, s_time_t now)
+/* The siblings of @su, which got a pCPU, are to run, too. */
+static void act_gang_gather(struct act_unit *su, s_time_t now)
 {
     struct act_private *prv = su->dom->prv;
     struct act_unit *other;
     unsigned int nr = 0;
 
-    su->spun = false;
-    if ( now >= read_atomic(&su->dom->spins_until) ||
-         !read_trylock(&prv->lock) )
+    if ( !read_trylock(&prv->lock) )
         return;
 
     list_for_each_entry ( other, &su->dom->units, elem )
@@ -163,6 +161,14 @@ void act_gang_start(struct act_unit *su, s_time_t now)
             act_gang_join(other, now);
 
     read_unlock(&prv->lock);
+}
+
+/* @su got a pCPU. */
+void act_gang_start(struct act_unit *su, s_time_t now)
+{
+    su->spun = false;
+    if ( unlikely(now < read_atomic(&su->dom->spins_until)) )
+        act_gang_gather(su, now);
 }
 
 /* @su yields. */

@@ -126,6 +126,12 @@ struct act_clock {
     s_time_t charged;             /* ... and the sum of up to when they did */
 };
 
+/* How long a round is, as long as what all ask for stays within these bounds. */
+struct act_round {
+    s_time_t length;
+    s_time_t above, up_to;        /* 0: not known; nr_cpus has changed      */
+};
+
 struct act_runqueue {
     spinlock_t lock;
     struct list_head elem;        /* act_private.queues; private lock       */
@@ -136,7 +142,10 @@ struct act_runqueue {
     unsigned int nr_restricted;   /* of these, may not use all of cpus      */
     unsigned int nr_queued;       /* units in the trees                     */
     struct act_clock clock;       /* of its active units                    */
-    struct rb_root tree[ACT_CLASSES]; /* each by virtual deadline           */
+    struct act_round round;       /* its present length                     */
+    struct rb_root tree[ACT_CLASSES]; /* each by act_unit.key               */
+    struct act_unit *first[ACT_CLASSES]; /* of each tree; NULL: it is empty */
+    unsigned int classes;         /* one bit for each tree that is not      */
     struct list_head parked;      /* units without budget                   */
     struct list_head reserved;    /* act_unit.reserved_elem; private lock   */
     cpumask_t cpus;               /* pCPUs that take work from here; changes
@@ -192,7 +201,8 @@ struct act_unit {
 
     /* Everything from here on: lock of the unit's run queue. */
     enum act_state state;
-    struct rb_node node;          /* in rq->tree[class]                     */
+    struct rb_node node;          /* in rq->tree[class], which cannot ...   */
+    s_time_t key;                 /* ... change while it is there, nor this */
     struct list_head parked_elem; /* in rq->parked                          */
     s_time_t queued;              /* since when                             */
     s_time_t waited;              /* before that, since it woke or moved    */
@@ -286,9 +296,29 @@ static inline struct act_unit *act_running(unsigned int cpu)
     return su && !act_is_idle(su) ? su : NULL;
 }
 
+/* Not for idle units. */
 static inline bool act_is_capped(const struct act_unit *su)
 {
-    return su->dom && read_atomic(&su->dom->cap);
+    return read_atomic(&su->dom->cap);
+}
+
+static inline unsigned int act_urgency(const struct act_dom *dom, s_time_t now)
+{
+    unsigned int urgency = read_atomic(&dom->urgency);
+
+    if ( urgency != XEN_SCHED_ACTIVITY_URGENCY_NORMAL &&
+         now >= read_atomic(&dom->urgency_until) )
+        return XEN_SCHED_ACTIVITY_URGENCY_NORMAL;
+
+    return urgency;
+}
+
+/* The one behind @su, which is queued, in its tree; NULL: it is the last. */
+static inline struct act_unit *act_after(const struct act_unit *su)
+{
+    struct rb_node *node = rb_next(&su->node);
+
+    return node ? rb_entry(node, struct act_unit, node) : NULL;
 }
 
 /* Does @su run at its own expense? */
@@ -303,11 +333,38 @@ static inline bool act_before(s_time_t a, s_time_t b)
     return (s_time_t)((uint64_t)a - (uint64_t)b) < 0;
 }
 
+static inline void act_clock_count(const struct act_unit *su)
+{
+    su->rq->clock.nr_running++;
+    su->rq->clock.charged += su->charged;
+}
+
+static inline void act_clock_uncount(const struct act_unit *su)
+{
+    su->rq->clock.nr_running--;
+    su->rq->clock.charged -= su->charged;
+}
+
+/* @su gets a pCPU at @now. */
+static inline void act_clock_start(struct act_unit *su, s_time_t now)
+{
+    su->charged = now;
+    su->running = true;
+    if ( su->active && act_pays(su) )
+        act_clock_count(su);
+}
+
+/* @su gives it up, and was charged before. */
+static inline void act_clock_stop(struct act_unit *su)
+{
+    if ( su->active && act_pays(su) )
+        act_clock_uncount(su);
+    su->running = false;
+}
+
 /* clock.c: the lock of su->rq is held. */
 void act_activate(struct act_unit *su);
 void act_deactivate(struct act_unit *su);
-void act_clock_start(struct act_unit *su, s_time_t now);
-void act_clock_stop(struct act_unit *su);
 void act_clock_payer(struct act_unit *su, struct act_unit *donor);
 void act_charge(struct act_unit *su, s_time_t now);
 void act_pay(struct act_unit *su);
@@ -329,17 +386,34 @@ bool act_may_use(const struct act_unit *su, unsigned int cpu);
 bool act_goes_first(const struct act_unit *su, const struct act_unit *other);
 void act_insert(struct act_unit *su);
 void act_tickle_cpu(struct act_runqueue *rq, unsigned int cpu);
-unsigned int act_urgency(const struct act_dom *dom, s_time_t now);
 enum act_class act_class(struct act_unit *su, s_time_t now);
 void act_enqueue(struct act_unit *su, s_time_t now);
 void act_dequeue(struct act_unit *su);
+/* The slice is used up, or given away. A boost lasts for one slice only. */
+static inline void act_expire_slice(struct act_unit *su, s_time_t now)
+{
+    if ( su->class != ACT_FAIR )
+        su->class = act_class(su, now);
+
+    act_new_slice(su, now);
+}
 unsigned int act_best_cpu(const cpumask_t *mask, const cpumask_t *idle,
                           unsigned int cpu);
 void act_tickle(struct act_unit *su, s_time_t now);
-void act_tickle_idle(struct act_private *prv, struct act_runqueue *rq);
+void act_tell_some_idle(struct act_runqueue *rq);
+/*
+ * A pCPU took a unit, or has a tasklet to run. It may have been told of another
+ * unit, which is to have an idle pCPU all the same. One at a time: each pCPU that
+ * takes one comes by here.
+ */
+static inline void act_tickle_idle(struct act_private *prv,
+                                   struct act_runqueue *rq)
+{
+    if ( rq->nr_queued && !cpumask_empty(&prv->idle) )
+        act_tell_some_idle(rq);
+}
 void act_pass_word(struct act_private *prv, unsigned int cpu);
 void act_boost(struct act_unit *su, s_time_t now);
-void act_expire_slice(struct act_unit *su, s_time_t now);
 void act_requeue(struct act_unit *su, s_time_t now);
 struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
                           unsigned int cpu, s_time_t now, s_time_t *limit);
@@ -378,9 +452,16 @@ void act_cap_init(struct act_dom *dom);
 void act_cap_destroy(struct act_dom *dom);
 void act_cap_set(struct act_dom *dom, unsigned int cap);
 bool act_cap_grab(struct act_unit *su);
-void act_cap_return(struct act_unit *su);
+void act_cap_settle(struct act_unit *su);
 void act_cap_park(struct act_unit *su);
 void act_cap_unpark(struct act_unit *su);
+
+/* @su stopped running, or has to settle with the domain for another reason. */
+static inline void act_cap_return(struct act_unit *su)
+{
+    if ( su->budget )
+        act_cap_settle(su);
+}
 
 /* reserve.c: the lock of su->rq is held. */
 bool act_reserved(const struct act_unit *su, s_time_t now);

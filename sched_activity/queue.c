@@ -22,21 +22,10 @@
 /* Of these, so many at most are asked whether they ran on a pCPU before. */
 #define ACT_WARM_UNITS 4
 
-unsigned int act_urgency(const struct act_dom *dom, s_time_t now)
-{
-    unsigned int urgency = read_atomic(&dom->urgency);
-
-    if ( urgency != XEN_SCHED_ACTIVITY_URGENCY_NORMAL &&
-         now >= read_atomic(&dom->urgency_until) )
-        return XEN_SCHED_ACTIVITY_URGENCY_NORMAL;
-
-    return urgency;
-}
-
 /* The class of a unit that no event has boosted. */
 enum act_class act_class(struct act_unit *su, s_time_t now)
 {
-    if ( act_reserve_has_time(su, now) )
+    if ( su->reserve_slice && act_reserve_has_time(su, now) )
         return act_reserve_pressed(su, now) ? ACT_NO_LAXITY : ACT_RESERVED;
 
     if ( act_urgency(su->dom, now) == XEN_SCHED_ACTIVITY_URGENCY_CRITICAL &&
@@ -46,46 +35,48 @@ enum act_class act_class(struct act_unit *su, s_time_t now)
     return su->donor ? su->inherited : ACT_FAIR;
 }
 
-/* The slice is used up, or given away. A boost lasts for one slice only. */
-void act_expire_slice(struct act_unit *su, s_time_t now)
-{
-    if ( su->class != ACT_FAIR )
-        su->class = act_class(su, now);
-
-    act_new_slice(su, now);
-}
-
 /*
  * What a tree is ordered by. Critical units: real deadlines, as their work has to
  * be done before more of it comes. The others: virtual ones, for their shares.
  */
 static s_time_t act_key(const struct act_unit *su)
 {
-    if ( su->class <= ACT_RESERVED )
-        return su->reserve_deadline;
+    if ( likely(su->class > ACT_CRITICAL) )
+        return su->vdeadline;
 
-    return su->class == ACT_CRITICAL ? su->deadline : su->vdeadline;
+    return su->class == ACT_CRITICAL ? su->deadline : su->reserve_deadline;
 }
 
 void act_insert(struct act_unit *su)
 {
-    struct rb_root *root = &su->rq->tree[su->class];
+    struct act_runqueue *rq = su->rq;
+    struct rb_root *root = &rq->tree[su->class];
     struct rb_node **link = &root->rb_node, *parent = NULL;
+    s_time_t key = act_key(su);
+    bool first = true;
 
     while ( *link )
     {
-        const struct act_unit *other;
-
         parent = *link;
-        other = rb_entry(parent, struct act_unit, node);
         /* Equal deadlines: who came first stays first. */
-        link = act_before(act_key(su), act_key(other)) ? &parent->rb_left
-                                                       : &parent->rb_right;
+        if ( act_before(key, rb_entry(parent, struct act_unit, node)->key) )
+            link = &parent->rb_left;
+        else
+        {
+            link = &parent->rb_right;
+            first = false;
+        }
     }
 
+    su->key = key;
     rb_link_node(&su->node, parent, link);
     rb_insert_color(&su->node, root);
-    su->rq->nr_queued++;
+    if ( first )
+    {
+        rq->first[su->class] = su;
+        rq->classes |= 1U << su->class;
+    }
+    rq->nr_queued++;
     su->state = ACT_QUEUED;
 }
 
@@ -107,16 +98,25 @@ void act_enqueue(struct act_unit *su, s_time_t now)
     su->queued = now;
     act_activate(su);
     act_insert(su);
-    act_reserve_wait(su, now);
+    if ( su->reserve_slice )
+        act_reserve_wait(su, now);
 }
 
 /* Off its tree. It stays active: what it does next decides about that. */
 void act_dequeue(struct act_unit *su)
 {
+    struct act_runqueue *rq = su->rq;
+
     ASSERT(su->state == ACT_QUEUED);
 
-    rb_erase(&su->node, &su->rq->tree[su->class]);
-    su->rq->nr_queued--;
+    if ( rq->first[su->class] == su )
+    {
+        rq->first[su->class] = act_after(su);
+        if ( !rq->first[su->class] )
+            rq->classes &= ~(1U << su->class);
+    }
+    rb_erase(&su->node, &rq->tree[su->class]);
+    rq->nr_queued--;
     su->state = ACT_OUT;
 }
 
@@ -142,10 +142,16 @@ void act_boost(struct act_unit *su, s_time_t now)
     act_tickle(su, now);
 }
 
+/* For who knows that @cpu is one of the pool. */
+static bool act_allows(const struct act_unit *su, unsigned int cpu)
+{
+    return cpumask_test_cpu(cpu, su->unit->cpu_hard_affinity);
+}
+
 /* A pCPU that leaves the pool is told by this first, and must end up idle. */
 bool act_may_use(const struct act_unit *su, unsigned int cpu)
 {
-    return cpumask_test_cpu(cpu, su->unit->cpu_hard_affinity) &&
+    return act_allows(su, cpu) &&
            cpumask_test_cpu(cpu,
                             cpupool_domain_master_cpumask(su->unit->domain));
 }
@@ -204,6 +210,9 @@ static unsigned int act_find_idle(const struct act_unit *su)
     const struct sched_unit *unit = su->unit;
     unsigned int cpu = sched_unit_master(unit);
     cpumask_t *mask = cpumask_scratch_cpu(cpu);
+
+    if ( cpumask_empty(&su->rq->idle) )
+        return nr_cpu_ids;
 
     cpumask_andnot(mask, &su->rq->idle, &su->rq->tickled);
     cpumask_and(mask, mask, unit->cpu_hard_affinity);
@@ -264,24 +273,17 @@ static bool act_tell_idle(const struct act_unit *su)
     return false;
 }
 
-/*
- * A pCPU took a unit, or has a tasklet to run. It may have been told of another
- * unit, which is to have an idle pCPU all the same. One at a time: each pCPU that
- * takes one comes by here.
- */
-void act_tickle_idle(struct act_private *prv, struct act_runqueue *rq)
+/* Get an idle pCPU to run one of those that are queued, the first that can. */
+void act_tell_some_idle(struct act_runqueue *rq)
 {
     unsigned int class, nr = 0;
 
-    if ( !rq->nr_queued || cpumask_empty(&prv->idle) )
-        return;
-
     for ( class = 0; class < ACT_CLASSES; class++ )
     {
-        struct rb_node *node = rb_first(&rq->tree[class]);
+        const struct act_unit *su = rq->first[class];
 
-        for ( ; node && nr < ACT_LOOK_UNITS; node = rb_next(node), nr++ )
-            if ( act_tell_idle(rb_entry(node, struct act_unit, node)) )
+        for ( ; su && nr < ACT_LOOK_UNITS; su = act_after(su), nr++ )
+            if ( act_tell_idle(su) )
                 return;
     }
 }
@@ -324,16 +326,16 @@ static bool act_worth_preempting(const struct act_unit *su,
            (burst >= su->dom->prv->params.slice_min || !act_sends(cur));
 }
 
-/* Does @cpu, of its queue, run a unit that computes and goes behind @su? */
+/* May @su have @cpu, of its queue, which runs one that computes and goes behind it? */
 static bool act_may_interrupt(const struct act_unit *su, unsigned int cpu)
 {
     const struct act_unit *cur = act_running(cpu);
 
     return cur && cur->rq == su->rq &&
-           !cpumask_test_cpu(cpu, &su->rq->tickled) &&
-           (cur->class == ACT_FAIR || su->class > ACT_RESERVED) &&
            cur->burst > su->dom->prv->params.slice_min &&
-           act_goes_first(su, cur);
+           (cur->class == ACT_FAIR || su->class > ACT_RESERVED) &&
+           act_goes_first(su, cur) &&
+           !cpumask_test_cpu(cpu, &su->rq->tickled) && act_may_use(su, cpu);
 }
 
 /* Find a pCPU for @su, which was just queued, and tell it to reschedule. */
@@ -352,7 +354,7 @@ void act_tickle(struct act_unit *su, s_time_t now)
 
     /* Who computes gives way where @su ran last, for the sake of its caches. */
     cpu = sched_unit_master(su->unit);
-    if ( act_may_interrupt(su, cpu) && act_may_use(su, cpu) )
+    if ( act_may_interrupt(su, cpu) )
     {
         act_trace(tickle, su, cpu, ACT_TRC_WHY_HOME);
         act_tickle_cpu(rq, cpu);
@@ -363,12 +365,11 @@ void act_tickle(struct act_unit *su, s_time_t now)
     {
         struct act_unit *cur = act_running(cpu);
 
-        if ( !cur || !act_may_use(su, cpu) ||
-             cpumask_test_cpu(cpu, &rq->tickled) ||
-             !act_displaces(su, cur) || !act_worth_preempting(su, cur) )
-            continue;
-
-        if ( !victim || act_goes_first(victim, cur) )
+        /* What tells most apart first, and is cheap to ask. */
+        if ( cur && act_displaces(su, cur) &&
+             (!victim || act_goes_first(victim, cur)) &&
+             act_worth_preempting(su, cur) && act_may_use(su, cpu) &&
+             !cpumask_test_cpu(cpu, &rq->tickled) )
         {
             victim = cur;
             victim_cpu = cpu;
@@ -390,22 +391,21 @@ static struct act_unit *act_prefer_warm(struct act_unit *su,
                                         const struct act_unit *prev,
                                         unsigned int cpu)
 {
-    s_time_t soon = su->vdeadline + su->dom->prv->params.slice_min;
-    struct rb_node *node = &su->node;
+    struct act_unit *other = su;
     unsigned int i;
+    s_time_t soon;
 
     if ( su->class != ACT_FAIR || sched_unit_master(su->unit) == cpu )
         return su;
 
-    for ( i = 0; i < ACT_WARM_UNITS && (node = rb_next(node)); i++ )
+    soon = su->vdeadline + su->dom->prv->params.slice_min;
+    for ( i = 0; i < ACT_WARM_UNITS && (other = act_after(other)); i++ )
     {
-        struct act_unit *other = rb_entry(node, struct act_unit, node);
-
         if ( !act_before(other->vdeadline, soon) ||
              (prev && !act_goes_first(other, prev)) )
             break;
         if ( sched_unit_master(other->unit) == cpu &&
-             !act_is_capped(other) && act_may_use(other, cpu) &&
+             !act_is_capped(other) && act_allows(other, cpu) &&
              unit_runnable_state(other->unit) )
         {
             act_cap_return(su);
@@ -432,35 +432,29 @@ static struct act_unit *act_first(struct act_runqueue *rq,
                                   const struct act_unit *prev,
                                   unsigned int cpu)
 {
-    unsigned int class;
+    unsigned int classes;
 
-    for ( class = 0; class < ACT_CLASSES; class++ )
+    for ( classes = rq->classes; classes; classes &= classes - 1 )
     {
-        struct rb_node *node = rb_first(&rq->tree[class]), *next;
+        struct act_unit *su = rq->first[ffs(classes) - 1], *next;
 
-        for ( ; node; node = next )
+        for ( ; su; su = next )
         {
-            struct act_unit *su = rb_entry(node, struct act_unit, node);
-
-            next = rb_next(node);
-
             if ( prev && !act_displaces(su, prev) )
                 return NULL;
 
-            if ( !act_may_use(su, cpu) )
-                continue;
-
-            /* Paused without a lock; the call of .sleep is on its way. */
-            if ( !unit_runnable_state(su->unit) )
-                continue;
-
-            if ( act_is_capped(su) && !act_cap_grab(su) )
+            /* Paused without a lock: the call of .sleep is on its way. */
+            if ( !act_allows(su, cpu) || !unit_runnable_state(su->unit) )
             {
-                act_park_queued(su);
+                next = act_after(su);
                 continue;
             }
 
-            return act_prefer_warm(su, prev, cpu);
+            if ( !act_is_capped(su) || act_cap_grab(su) )
+                return act_prefer_warm(su, prev, cpu);
+
+            next = act_after(su);
+            act_park_queued(su);
         }
     }
 
@@ -468,18 +462,19 @@ static struct act_unit *act_first(struct act_runqueue *rq,
 }
 
 /*
- * What is @cpu, which ran @prev, to run next, and for how long at most? NULL:
- * the queue has nothing for it. The choice, if queued, stays so.
+ * What is @cpu, a valid one of the pool, which ran @prev, to run next, and for how
+ * long at most? NULL: the queue has nothing for it. The choice, if queued, stays so.
  */
 struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
                           unsigned int cpu, s_time_t now, s_time_t *limit)
 {
     struct act_unit *next, *rival = NULL;
     const struct act_params *params;
+    s_time_t run;
     bool gives_way;
 
     if ( !act_is_idle(prev) && unit_runnable_state(prev->unit) &&
-         act_may_use(prev, cpu) &&
+         act_allows(prev, cpu) &&
          (!act_is_capped(prev) || act_cap_grab(prev)) )
         rival = prev;
 
@@ -507,28 +502,28 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
          next->class == ACT_FAIR && !next->wake_time &&
          now < rival->picked + params->ratelimit )
     {
-        *limit = rival->picked + params->ratelimit - now;
+        run = rival->picked + params->ratelimit - now;
         /* What it is not going to use now must not outlive the period. */
         act_cap_return(next);
         next = rival;
     }
     else if ( next == rival && !rq->nr_queued )
-        *limit = params->slice_max;
+        run = params->slice_max;
     else
-        *limit = (next->vdeadline - next->vruntime) * next->weight /
-                 ACT_WEIGHT_SCALE;
+        run = (next->vdeadline - next->vruntime) * next->weight /
+              ACT_WEIGHT_SCALE;
 
     if ( next->class <= ACT_RESERVED )
-        *limit = next->reserve_left;
+        run = next->reserve_left;
     else if ( next->donor )
-        *limit = act_inherit_limit(next, now);
+        run = act_inherit_limit(next, now);
     if ( act_is_capped(next) )
-        *limit = min(*limit, next->budget);
+        run = min(run, next->budget);
     if ( next == prev && next->probe )
-        *limit = min(*limit, next->probe - now);
+        run = min(run, next->probe - now);
     else if ( next != prev && next->event_waits )
-        *limit = min(*limit, act_probe(next));
-    *limit = max(*limit, ACT_TIMER_MIN);
+        run = min(run, act_probe(next));
+    *limit = max(run, ACT_TIMER_MIN);
 
     return next;
 }
@@ -545,14 +540,13 @@ static struct act_unit *act_first_ripe(struct act_runqueue *rq,
 
     for ( class = 0; class < ACT_CLASSES; class++ )
     {
-        struct rb_node *node = rb_first(&rq->tree[class]), *next;
+        struct act_unit *su = rq->first[class], *next;
 
-        for ( ; node && nr < ACT_LOOK_UNITS; node = next, nr++ )
+        for ( ; su && nr < ACT_LOOK_UNITS; su = next, nr++ )
         {
-            struct act_unit *su = rb_entry(node, struct act_unit, node);
             s_time_t ripe = su->queued - su->waited + ACT_STEAL_AFTER;
 
-            next = rb_next(node);
+            next = act_after(su);
             if ( !act_may_use(su, cpu) || !unit_runnable_state(su->unit) )
                 continue;
 

@@ -90,7 +90,14 @@ static unsigned int check_tree(const struct act_runqueue *rq,
     struct rb_node *node;
     unsigned int nr = 0;
 
-    for ( node = rb_first(&rq->tree[class]); node; node = rb_next(node) )
+    node = rb_first(&rq->tree[class]);
+    if ( rq->first[class] != (node ? rb_entry(node, struct act_unit, node)
+                                   : NULL) )
+        violated(rq->first[class], "not the first of its tree");
+    if ( !(rq->classes & (1U << class)) != !node )
+        violated(NULL, "a tree is, or is not, empty, against what is said");
+
+    for ( ; node; node = rb_next(node) )
     {
         const struct act_unit *su = rb_entry(node, struct act_unit, node);
 
