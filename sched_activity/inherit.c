@@ -163,10 +163,19 @@ void act_inherit(struct act_unit *su, s_time_t now)
 
     if ( su->running )
         act_charge(su, now);
-    /* It is as urgent by itself, or because of another one. */
-    if ( su->donor ? su->inherited < class
-                   : act_class(su, now) <= ACT_CRITICAL )
+    /* It is as urgent because of another one, or by itself. */
+    if ( su->donor )
+    {
+        if ( su->inherited < class )
+            return;
+    }
+    else if ( act_class(su, now) <= ACT_CRITICAL )
+    {
+        /* Perhaps since this moment, by the next slice of its reservation. */
+        if ( su->state == ACT_QUEUED && su->class > ACT_CRITICAL )
+            act_requeue(su, now);
         return;
+    }
 
     deadline = read_atomic(donor->class <= ACT_RESERVED
                            ? &donor->reserve_deadline : &donor->deadline);
