@@ -79,8 +79,13 @@ sample() {
 phase_end() {
     local phase=$1 name
     shift
-    [ -z "${SAMPLER:-}" ] || wait "$SAMPLER"
-    SAMPLER=
+    if [ -n "${SAMPLER:-}" ]; then
+        wait "$SAMPLER"
+        SAMPLER=
+        # Until all have ended: to ask before would take QEMU's time from the
+        # pCPU that is measured.
+        sleep $((1 + LEAD_S))
+    fi
     # shellcheck disable=SC2086
     guest_wait_ran $NAMES
     for name in "$@"; do
