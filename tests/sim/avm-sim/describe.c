@@ -20,6 +20,7 @@ static const char *const runstates[] = {
     [RUNSTATE_blocked] = "blocked", [RUNSTATE_offline] = "offline",
 };
 static const char *const classes[] = {
+    [ACT_NO_LAXITY] = "without laxity", [ACT_RESERVED] = "reserved",
     [ACT_CRITICAL] = "critical", [ACT_BOOSTED] = "boosted", [ACT_FAIR] = "fair",
 };
 _Static_assert(ARRAY_SIZE(classes) == ACT_CLASSES, "a class without a name");
