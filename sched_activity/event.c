@@ -12,9 +12,10 @@
  * then the guest does not come back soon.
  *
  * So each vCPU earns its boosts by evidence: how often it was so, as a mean that
- * falls slowly. It is looked at each ACT_PROBE after it has started: if the event
- * woke nobody, a boost is over; else it lasts until the task is done, or for a
- * slice. The same for a task that is at work when a slice ends. All of it is
+ * falls slowly. It is looked at a little after it has started, and a PV guest, which
+ * asks for each switch, just then: if the event woke nobody, a boost is over; else
+ * it lasts until the task is done, or for a slice. The same for a task that is at
+ * work when a slice ends, and for an event that came just before. All of it is
  * charged, and ends with a debt. dom0 may say that events matter (urgency
  * interactive), or that they do not (background); then evidence does not count.
  */
@@ -126,20 +127,26 @@ bool act_event_works(const struct act_unit *su, s_time_t now)
            act_space(su) != su->home_space && !act_in_debt(su, now);
 }
 
-/* @su goes on with that as a boost. */
-void act_event_go_on(struct act_unit *su, s_time_t now)
+/* @su, which runs, goes on as a boost. */
+static void act_event_boost(struct act_unit *su, unsigned int why, s_time_t now)
 {
     su->class = ACT_BOOSTED;
     su->boosts++;
-    act_trace(boost, su, ACT_TRC_BOOST_AT_WORK);
+    act_trace(boost, su, why);
     act_event_look(su, now);
+}
+
+/* @su goes on with what act_event_works() tells of. */
+void act_event_go_on(struct act_unit *su, s_time_t now)
+{
+    act_event_boost(su, ACT_TRC_BOOST_AT_WORK, now);
     su->space = su->home_space;
     su->at_work = true;
 }
 
 /*
- * @su, which runs, is to give way to one that is boosted. But an event that came a
- * moment ago may bring it work as urgent: then it has a boost of its own.
+ * @su, which runs, is to give way to another one, but not to an urgent one. If an
+ * event brought it work, or came a moment ago and may, it goes on as a boost.
  */
 bool act_event_fresh(struct act_unit *su, s_time_t now)
 {
@@ -158,10 +165,7 @@ bool act_event_fresh(struct act_unit *su, s_time_t now)
     if ( event < su->picked || now >= event + act_probe(su) )
         return false;
 
-    su->class = ACT_BOOSTED;
-    su->boosts++;
-    act_trace(boost, su, ACT_TRC_BOOST_AT_WORK);
-    act_event_look(su, now);
+    act_event_boost(su, ACT_TRC_BOOST_EVENT, now);
 
     return true;
 }

@@ -44,8 +44,10 @@ static struct act_gang act_gang_look(const struct act_unit *su,
 
     list_for_each_entry ( other, &su->dom->units, elem )
     {
-        if ( other == su || nr++ == ACT_LOOK_UNITS )
+        if ( other == su )
             continue;
+        if ( nr++ == ACT_LOOK_UNITS )
+            break;
         gang.all_run &= other->running;
         if ( other->rq == su->rq && other->state == ACT_QUEUED &&
              other->class == su->class && other->weight == su->weight &&
@@ -105,8 +107,8 @@ static unsigned int act_gang_victim(const struct act_unit *su, s_time_t now)
     {
         const struct act_unit *cur = act_running(cpu);
 
-        if ( cur && cur->running && cur->dom != su->dom && cur->class == ACT_FAIR &&
-             cur->burst > params->slice_min &&
+        if ( cur && cur->running && cur->dom != su->dom &&
+             cur->class == ACT_FAIR && cur->burst > params->slice_min &&
              now >= cur->picked + max(params->ratelimit, params->slice_min) &&
              !cpumask_test_cpu(cpu, &su->rq->tickled) &&
              act_may_use(su, cpu) &&

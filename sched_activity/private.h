@@ -7,6 +7,7 @@
  *   clock.c     virtual time, lag and slices
  *   queue.c     order and choice: deadlines, classes, preemption
  *   event.c     events for units that wait: which of them matter
+ *   gang.c      vCPUs of a guest that wait for each other
  *   inherit.c   units that work for urgent ones of other domains
  *   cap.c       caps: budgets, parking, replenishment
  *   reserve.c   reservations: admission, budgets, deadlines
@@ -24,8 +25,9 @@
  *   3. act_dom.budget_lock  innermost: the budget of a capped domain, and what
  *                        its units have lent.
  * Weight, cap and urgency of a domain, and the end of a unit's reservation, are
- * written with 1 held for writing and read without it: each is one aligned word, and a value read a moment late
- * does no harm.
+ * written with 1 held for writing and read without it: each is one aligned word,
+ * and a value read a moment late does no harm. So it is with act_dom.spins_until,
+ * which is written with 2 of any of its units held.
  */
 #ifndef SCHED_ACTIVITY_PRIVATE_H
 #define SCHED_ACTIVITY_PRIVATE_H
@@ -114,8 +116,8 @@ enum act_class {
 
 /*
  * The virtual time of a queue: the weighted mean of those of its active units,
- * which are the ones that run or are queued and have no reservation. Kept as sums, so that reading it
- * does not depend on how many there are.
+ * which are the ones that run or are queued and have no reservation. Kept as sums,
+ * so that reading it does not depend on how many there are.
  */
 struct act_clock {
     s_time_t base;                /* what offsets are relative to           */

@@ -19,7 +19,7 @@
  */
 #define ACT_STEAL_AFTER MICROSECS(200)
 
-/* Of these, so many at most are asked whether they ran on a pCPU before. */
+/* So many at most are asked whether they ran on a pCPU before. */
 #define ACT_WARM_UNITS 4
 
 /* The class of a unit that no event has boosted. */

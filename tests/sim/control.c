@@ -44,10 +44,7 @@ static void pool_move_keeps_terms(void)
     struct xen_domctl_sched_activity op;
     int rc;
 
-    boot(2);
-    rc = sim_cpu_rm(1, false) ?: sim_pool_create(1, ACTIVITY) ?:
-         sim_cpu_add(1, 1);
-    ASSERT(!rc);
+    boot_two_pools();
     d = hog(1, 1000);
     put_cap(d, 20);
     put_urgency(d, CRITICAL, 10000);

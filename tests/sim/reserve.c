@@ -482,10 +482,7 @@ static void pool_move(void)
     struct xen_domctl_sched_activity op;
     int rc;
 
-    boot(2);
-    rc = sim_cpu_rm(1, false) ?: sim_pool_create(1, ACTIVITY) ?:
-         sim_cpu_add(1, 1);
-    ASSERT(!rc);
+    boot_two_pools();
     d = reserved_hog(1, 6000, 10000);
     hog(3, 65535);
     rc = sim_domain_move(d, 1);

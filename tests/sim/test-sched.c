@@ -118,6 +118,16 @@ int records(unsigned int pool, unsigned int page,
     }
 }
 
+void boot_two_pools(void)
+{
+    int rc;
+
+    boot(2);
+    rc = sim_cpu_rm(1, false) ?: sim_pool_create(1, ACTIVITY) ?:
+         sim_cpu_add(1, 1);
+    ASSERT(!rc);
+}
+
 struct domain *guest(unsigned int domid, unsigned int weight)
 {
     struct domain *d = sim_guest_create(domid, 0, 1);

@@ -54,6 +54,7 @@ int records(unsigned int pool, unsigned int page,
 /* ---- guests, nearly all with one vCPU, of a pool of sched=activity ------ */
 
 void boot(unsigned int cpus);
+void boot_two_pools(void);         /* a pCPU each */
 struct domain *guest(unsigned int domid, unsigned int weight);
 struct domain *hog(unsigned int domid, unsigned int weight);
 struct domain *periodic(unsigned int domid, s_time_t burst_ns,

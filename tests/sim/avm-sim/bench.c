@@ -16,19 +16,6 @@ static int is_scenario(const struct dirent *entry)
     return len > 5 && !strcmp(entry->d_name + len - 5, ".json");
 }
 
-static FILE *open_out(const char *file)
-{
-    FILE *f = fopen(file, "w");
-
-    if ( !f )
-    {
-        fprintf(stderr, "%s: %s\n", file, strerror(errno));
-        exit(1);
-    }
-
-    return f;
-}
-
 int bench(const struct bench *b, struct work *w)
 {
     struct scenario *all = NULL;
@@ -63,18 +50,18 @@ int bench(const struct bench *b, struct work *w)
     w->progress = true;
     rows = run_all(w);
 
-    f = open_out(b->out);
+    f = create(b->out);
     rc = report_json(f, w, rows, b->cost);
     fclose(f);
     if ( b->markdown )
     {
-        f = open_out(b->markdown);
+        f = create(b->markdown);
         rc |= report_markdown(f, w, rows, b->cost);
         fclose(f);
     }
     if ( b->chart )
     {
-        f = open_out(b->chart);
+        f = create(b->chart);
         rc |= report_chart(f, w, rows);
         fclose(f);
     }

@@ -368,7 +368,6 @@ void bounds_markdown(FILE *f, const struct work *w, const struct line *lines,
 {
     const struct bound_spec *b;
     const struct line *l;
-    unsigned int k;
 
     fprintf(f, "\n## Must reach\n\n"
             "What %s has to reach, and what the others have: the worst of %u "
@@ -378,12 +377,7 @@ void bounds_markdown(FILE *f, const struct work *w, const struct line *lines,
             "something, its\nvalue stands in brackets.\n\n"
             "| scenario | figure | bound | reached |", w->scheds[0]->name,
             w->seeds.nr);
-    for ( k = 0; k < w->nr_scheds; k++ )
-        fprintf(f, " %s |", w->scheds[k]->name);
-    fprintf(f, "\n|---|---|---|---|");
-    for ( k = 0; k < w->nr_scheds; k++ )
-        fprintf(f, "---|");
-    fputc('\n', f);
+    table_columns(f, w, 4);
 
     for_each_bound ( lines, nr, l, b )
     {

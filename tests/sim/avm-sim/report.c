@@ -461,6 +461,18 @@ static void markdown_losses(FILE *f, const struct work *w,
         }
 }
 
+void table_columns(FILE *f, const struct work *w, unsigned int before)
+{
+    unsigned int k;
+
+    for ( k = 0; k < w->nr_scheds; k++ )
+        fprintf(f, " %s |", w->scheds[k]->name);
+    fprintf(f, "\n|");
+    for ( k = 0; k < before + w->nr_scheds; k++ )
+        fprintf(f, "---|");
+    fputc('\n', f);
+}
+
 int report_markdown(FILE *f, const struct work *w, const struct row *rows,
                     const char *cost)
 {
@@ -481,12 +493,7 @@ int report_markdown(FILE *f, const struct work *w, const struct row *rows,
             "reservation, where the scenario has one.\n\n"
             "![scores](sim-scores.svg)\n\n| scenario | what | ideal |",
             w->seeds.nr);
-    for ( k = 0; k < w->nr_scheds; k++ )
-        fprintf(f, " %s |", w->scheds[k]->name);
-    fprintf(f, "\n|---|---|---|");
-    for ( k = 0; k < w->nr_scheds; k++ )
-        fprintf(f, "---|");
-    fputc('\n', f);
+    table_columns(f, w, 3);
     for ( i = 0; i < nr; i++ )
     {
         const struct line *l = &lines[i];

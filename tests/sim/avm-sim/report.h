@@ -21,6 +21,9 @@ int report_chart(FILE *f, const struct work *w, const struct row *rows);
 /* Three digits are enough for people, and the same on every machine. */
 const char *shown(double value);
 
+/* The rest of a table's head: a column for each scheduler, behind @before others. */
+void table_columns(FILE *f, const struct work *w, unsigned int before);
+
 void put_text(yajl_gen g, const char *text);
 void put_number(yajl_gen g, const char *key, double value);
 void put_pair(yajl_gen g, const char *key, const char *text);

@@ -30,7 +30,7 @@ struct running {
     const struct job *job;
 };
 
-static FILE *create(const char *file)
+FILE *create(const char *file)
 {
     FILE *f = fopen(file, "w");
 

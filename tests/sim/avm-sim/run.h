@@ -46,6 +46,9 @@ struct work {
 };
 
 /* As many rows as scenarios. Prints what goes wrong in a run on stderr. */
+/* A file to write to, or the end of the program. */
+FILE *create(const char *file);
+
 struct row *run_all(const struct work *w);
 
 #endif /* AVM_SIM_RUN_H */
