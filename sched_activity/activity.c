@@ -174,6 +174,7 @@ static void cf_check act_deinit_pdata(const struct scheduler *ops, void *pcpu,
     __cpumask_clear_cpu(cpu, &rq->tickled);
     act_cpus_changed(prv, rq);
     act_reserve_shrink(prv, rq);
+    act_tickle_queued(rq, ACT_FAIR, NOW());
     spin_unlock(&rq->lock);
     /* It may have been going to fetch work, from here or from another queue. */
     for_each_cpu ( other, &prv->idle )
@@ -713,7 +714,7 @@ static void cf_check act_schedule(const struct scheduler *ops,
         next->unit->migrated = false;
 
     if ( rq->classes & (1U << ACT_NO_LAXITY | 1U << ACT_RESERVED) )
-        act_reserve_spread(rq, now);
+        act_tickle_queued(rq, ACT_RESERVED, now);
     if ( !act_is_idle(next) )
     {
         act_inherit_decided(next, now);
@@ -725,7 +726,13 @@ static void cf_check act_schedule(const struct scheduler *ops,
         prev->yielded = false;
         /* Nobody was to have what is reserved for it. */
         if ( prev->class > ACT_RESERVED )
+        {
             act_expire_slice(prev, now);
+            /* A period of its reservation may have begun just now. */
+            if ( prev == next && prev->class <= ACT_RESERVED )
+                limit = min(limit, max(prev->reserve_left,
+                                       (s_time_t)ACT_TIMER_MIN));
+        }
     }
 
     currunit->next_task = next->unit;

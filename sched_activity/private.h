@@ -60,7 +60,7 @@
  * The core asks a new pCPU to schedule before it lets units use it. This is how
  * long such a pCPU waits before it looks again.
  */
-#define ACT_CPU_JOINS MILLISECS(1)
+#define ACT_CPU_JOINS MICROSECS(200)
 
 /* Below this a timer costs more than what it limits. */
 #define ACT_TIMER_MIN MICROSECS(20)
@@ -388,6 +388,8 @@ bool act_may_use(const struct act_unit *su, unsigned int cpu);
 bool act_goes_first(const struct act_unit *su, const struct act_unit *other);
 void act_insert(struct act_unit *su);
 void act_tickle_cpu(struct act_runqueue *rq, unsigned int cpu);
+void act_tickle_queued(struct act_runqueue *rq, enum act_class last,
+                       s_time_t now);
 enum act_class act_class(struct act_unit *su, s_time_t now);
 void act_enqueue(struct act_unit *su, s_time_t now);
 void act_dequeue(struct act_unit *su);
@@ -473,7 +475,6 @@ void act_reserve_wake(struct act_unit *su, s_time_t now);
 void act_reserve_wait(struct act_unit *su, s_time_t now);
 void act_reserve_charge(struct act_unit *su, s_time_t ran, s_time_t now);
 void act_reserve_preempted(struct act_unit *su);
-void act_reserve_spread(struct act_runqueue *rq, s_time_t now);
 void act_reserve_affinity(struct act_unit *su);
 spinlock_t *act_reserve_go_home(struct act_unit *su, spinlock_t *lock,
                                 s_time_t now);

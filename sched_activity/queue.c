@@ -384,6 +384,25 @@ void act_tickle(struct act_unit *su, s_time_t now)
 }
 
 /*
+ * A pCPU has chosen, or left. It may have been told of another unit than the one
+ * it runs now: tell others of those that wait, in the classes up to @last.
+ */
+void act_tickle_queued(struct act_runqueue *rq, enum act_class last,
+                       s_time_t now)
+{
+    unsigned int class, nr = 0;
+
+    for ( class = 0; class <= last; class++ )
+    {
+        struct act_unit *su = rq->first[class];
+
+        for ( ; su && nr < ACT_LOOK_UNITS; su = act_after(su), nr++ )
+            if ( unit_runnable_state(su->unit) )
+                act_tickle(su, now);
+    }
+}
+
+/*
  * @su is the first of its tree, but has its data in another pCPU's cache. One of
  * the next few that ran on @cpu is as good, if it would have its turn soon.
  */

@@ -193,29 +193,6 @@ static void act_reserve_look(struct act_unit *su, s_time_t now)
 }
 
 /*
- * A pCPU has chosen. It may have been told of another unit than the one it runs
- * now, whose pCPU has to be told of that one then. Rarely anybody waits in these
- * classes.
- */
-void act_reserve_spread(struct act_runqueue *rq, s_time_t now)
-{
-    unsigned int class, nr = 0;
-
-    for ( class = 0; class <= ACT_RESERVED; class++ )
-    {
-        struct rb_node *node = rb_first(&rq->tree[class]);
-
-        for ( ; node && nr < ACT_LOOK_UNITS; node = rb_next(node), nr++ )
-        {
-            struct act_unit *su = rb_entry(node, struct act_unit, node);
-
-            if ( unit_runnable_state(su->unit) )
-                act_tickle(su, now);
-        }
-    }
-}
-
-/*
  * Admission
  */
 

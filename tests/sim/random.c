@@ -233,6 +233,34 @@ static void random_late(void) { random_runs(&kind_late, nr_seeds); }
 static void random_locks(void) { random_runs(&kind_locks, nr_seeds); }
 static void random_all(void) { random_runs(&kind_all, nr_seeds); }
 
+/*
+ * Those that once found something, and are beyond what every run tries: pCPUs that
+ * joined and did not look for work, one that left with somebody counting on it, a
+ * reservation that began again just as its unit yielded.
+ */
+static void random_known(void)
+{
+    static const struct {
+        const struct random_kind *kind;
+        uint64_t seed;
+    } known[] = {
+        { &kind_late, 429 }, { &kind_late, 512 }, { &kind_late, 517 },
+        { &kind_late, 619 }, { &kind_late, 1074 }, { &kind_late, 1240 },
+        { &kind_locks, 1374 },
+    };
+    struct random_failure failure;
+    struct random_script script;
+    unsigned int i;
+
+    for ( i = 0; i < ARRAY_SIZE(known) && !kept_steps; i++ )
+    {
+        whole_script(&script, known[i].kind, known[i].seed, STEPS);
+        if ( random_fails(&script, false, &failure) )
+            expect(false, "seed %"PRIu64" of '%s' ends well, but: %s",
+                   script.seed, script.kind->name, failure.what);
+    }
+}
+
 /* A third of them: units of 2 vCPUs take longer. */
 KIND(kind_cores, "random, units of 2 vCPUs", ACTIVITY, LATE | CORES);
 
@@ -307,6 +335,7 @@ const struct test random_tests[] = {
     { "random, late softirqs and timers", random_late },
     { "random, trylock fails", random_locks },
     { "random, late, trylock fails, clocks differ", random_all },
+    { "random, seeds that found something", random_known },
     { "random, units of 2 vCPUs", random_cores },
     { "random, credit2", random_credit2 },
     { "random, credit", random_credit },

@@ -455,6 +455,32 @@ static void yields(void)
     sim_shutdown();
 }
 
+/* The pCPU that was told to run it leaves before it can. */
+static void told_one_leaves(void)
+{
+    struct domain *d;
+    unsigned int cpu;
+    int rc;
+
+    boot(3);
+    d = periodic(1, MILLISECS(2), SECONDS(10));
+    rc = reserve(d, 0, 6000, 10000, LEASE_MS, NULL);
+    ASSERT(!rc);
+    /* The first pCPU cannot leave: it is the one that is busy. */
+    rc = sim_set_affinity(hog(10, 0)->vcpu[0], cpumask_of(0), NULL);
+    ASSERT(!rc);
+    hog(11, 0);
+    sim_run(MILLISECS(100));
+    sim_event_send(NULL, d->vcpu[0], XEN_SCHED_ACTIVITY_EVENT_VIRQ);
+    for ( cpu = 0; !is_idle_vcpu(sim_current[cpu]); )
+        cpu++;
+    rc = sim_cpu_rm(cpu, false);
+    ASSERT(!rc);
+    sim_run(MICROSECS(10));
+    expect(sim_executes(d->vcpu[0]), "another one runs it");
+    sim_shutdown();
+}
+
 /* Each pCPU has a queue of its own, and each carries what fits. */
 static void queues(void)
 {
@@ -554,6 +580,7 @@ const struct test reserve_tests[] = {
     { "reserve: cap", cap_holds },
     { "reserve: wakes at once", wakes_at_once },
     { "reserve: yields", yields },
+    { "reserve: who was told leaves", told_one_leaves },
     { "reserve: queues", queues },
     { "reserve: pool move", pool_move },
     { "reserve: pCPUs leave", cpus_leave },
