@@ -234,8 +234,14 @@ int agent_change(struct agent *a, struct avm_change *c, const char *actor,
     return rc;
 }
 
+/* What nobody would take back if avmd did not: urgencies, limits on I/O. */
+static bool is_loan(enum avm_knob knob)
+{
+    return knob == AVM_KNOB_URGENCY || knob >= AVM_KNOB_NET_OUT;
+}
+
 int agent_revert(struct agent *a, const struct avm_uuid *uuid,
-                 bool only_urgency, const char *why, char *err,
+                 bool only_loans, const char *why, char *err,
                  size_t err_size)
 {
     char text[CHANGE_STR_LEN];
@@ -255,7 +261,7 @@ int agent_revert(struct agent *a, const struct avm_uuid *uuid,
         struct avm_change *c = &list[i];
         bool ok;
 
-        if (only_urgency && c->knob != AVM_KNOB_URGENCY)
+        if (only_loans && !is_loan(c->knob))
             continue;
         snprintf(c->reason, sizeof(c->reason), "%s", why);
         ok = !make_change(a, c, "avmd", "undone", err, err_size);
@@ -297,20 +303,6 @@ sample_domain(const struct avm_sample *sample, const struct avm_uuid *uuid,
     return NULL;
 }
 
-static uint64_t param_value(const struct avm_params *p, enum avm_knob knob)
-{
-    switch (knob) {
-    case AVM_KNOB_WEIGHT:
-        return p->weight;
-    case AVM_KNOB_CAP:
-        return p->cap_pct;
-    case AVM_KNOB_AFFINITY:
-        return p->affinity;
-    default:
-        return p->urgency;
-    }
-}
-
 struct settle {
     struct agent *a;
     const struct avm_sample *sample;
@@ -323,8 +315,9 @@ static int settle_pending(const struct db_change *row, void *arg)
     struct settle *s = arg;
     const struct avm_domain_sample *d =
         sample_domain(s->sample, &row->uuid, row->domid);
-    bool made = d && param_value(&d->params, row->knob) ==
-                     (uint64_t)row->after;
+    uint64_t value;
+    bool made = d && avm_params_value(&d->params, row->knob, &value) &&
+                value == (uint64_t)row->after;
 
     log_line(LOG_INFO, "%s (%" PRIu32 "): %s %" PRId64 " -> %" PRId64
              " was under way when avmd ended: %s", row->domain, row->domid,

@@ -62,7 +62,7 @@ int agent_change(struct agent *a, struct avm_change *c, const char *actor,
 
 /* Gives back what avmd changed; uuid NULL: of all. Returns how many, or -1. */
 int agent_revert(struct agent *a, const struct avm_uuid *uuid,
-                 bool only_urgency, const char *why, char *err,
+                 bool only_loans, const char *why, char *err,
                  size_t err_size);
 
 #endif

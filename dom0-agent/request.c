@@ -174,8 +174,13 @@ const char *knob_str(int knob, uint64_t value, char *buf)
         return cpus_str(value, buf, KNOB_STR_LEN);
     if (knob == AVM_KNOB_URGENCY && value < AVM_NR_URGENCIES)
         return avm_urgency_name((enum avm_urgency)value);
-    if (knob == AVM_KNOB_CAP && !value)
+    if (knob >= AVM_KNOB_CAP && !value)
         return "none";
+    if (knob >= AVM_KNOB_NET_OUT) {
+        snprintf(buf, KNOB_STR_LEN, "%llu kB/s",
+                 (unsigned long long)value / 1000);
+        return buf;
+    }
     snprintf(buf, KNOB_STR_LEN, "%llu", (unsigned long long)value);
     return buf;
 }

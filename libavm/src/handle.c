@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "edge.h"
+#include "params.h"
 
 void avm_error(avm_handle *h, const char *fmt, ...)
 {
@@ -243,34 +244,10 @@ static int write_knob(avm_handle *h, const struct avm_change *c, uint64_t value,
                       uint32_t lease_ms)
 {
     struct avm_params p = { .lease_ms = lease_ms };
-    uint32_t set;
 
-    if (c->knob != AVM_KNOB_AFFINITY && value > UINT32_MAX) {
-        errno = EINVAL;
+    if (avm_params_put(&p, c->knob, value))
         return -1;
-    }
-    switch (c->knob) {
-    case AVM_KNOB_WEIGHT:
-        set = AVM_CAN_WEIGHT;
-        p.weight = value;
-        break;
-    case AVM_KNOB_CAP:
-        set = AVM_CAN_CAP;
-        p.cap_pct = value;
-        break;
-    case AVM_KNOB_AFFINITY:
-        set = AVM_CAN_AFFINITY;
-        p.affinity = value;
-        break;
-    case AVM_KNOB_URGENCY:
-        set = AVM_CAN_URGENCY;
-        p.urgency = value;
-        break;
-    default:
-        errno = EINVAL;
-        return -1;
-    }
-    return avm_params_set(h, c->domid, &c->uuid, set, &p);
+    return avm_params_set(h, c->domid, &c->uuid, avm_knob_can(c->knob), &p);
 }
 
 int avm_apply(avm_handle *h, const struct avm_change *c)
@@ -295,13 +272,8 @@ int avm_verify(avm_handle *h, const struct avm_change *c, uint64_t *actual)
     if (find(h, c->domid, &c->uuid, &host, &pool, &max_vcpu) ||
         avm_sched_get(h, pool, c->domid, max_vcpu, &p))
         return -1;
-    switch (c->knob) {
-    case AVM_KNOB_WEIGHT:   *actual = p.weight;   break;
-    case AVM_KNOB_CAP:      *actual = p.cap_pct;  break;
-    case AVM_KNOB_AFFINITY: *actual = p.affinity; break;
-    case AVM_KNOB_URGENCY:  *actual = p.urgency;  break;
-    default:
-        errno = EINVAL;
+    if (!avm_params_value(&p, c->knob, actual)) {
+        errno = c->knob < AVM_NR_KNOBS ? ENOTSUP : EINVAL;
         return -1;
     }
     return *actual == c->after ? 0 : 1;

@@ -176,8 +176,10 @@ static void text_value(enum avm_knob knob, uint64_t value, char *buf,
         snprintf(buf, len, "any");
     else if (knob == AVM_KNOB_AFFINITY)
         snprintf(buf, len, "%#" PRIx64, value);
-    else if (knob == AVM_KNOB_CAP && !value)
+    else if (knob >= AVM_KNOB_CAP && !value)
         snprintf(buf, len, "none");
+    else if (knob >= AVM_KNOB_NET_OUT)
+        snprintf(buf, len, "%" PRIu64 " kB/s", value / 1000);
     else
         snprintf(buf, len, "%" PRIu64, value);
 }

@@ -114,6 +114,8 @@ struct avm_limits {
     bool cap_set, affinity_set;
     uint32_t cap_pct;
     uint64_t affinity;
+    uint32_t cpu_min_permille;   /* the rest is as in struct avm_need        */
+    uint64_t net_min_bps, net_max_bps, disk_min_bps, disk_max_bps;
 };
 
 struct avm_memory {
@@ -128,6 +130,7 @@ struct avm_memory {
     uint64_t lease_from_ms;      /* urgency: renewed last                    */
     uint32_t lease_ms;
     uint32_t wished;             /* knobs (1 << knob) with a wish: for next  */
+    uint64_t net_devices, disk_devices; /* as in the last sample             */
 };
 
 /* At most this many wishes for one domain. */
@@ -209,10 +212,6 @@ void avm_reallocate(const struct avm_config *c, const struct avm_domain *dom,
 bool avm_foreign_check(const struct avm_config *c, const struct avm_domain *d,
                        struct avm_memory *m, enum avm_knob knob,
                        uint64_t now_ms, struct avm_change *change);
-
-/* Value of a knob in parameters; false if the scheduler has no such knob. */
-bool avm_knob_value(const struct avm_params *p, enum avm_knob knob,
-                    uint64_t *value);
 
 /* ------------------------------------------------------------------------ */
 /* next                                                                     */

@@ -266,7 +266,7 @@ static void decide_declared(const struct avm_domain *d, size_t i,
     struct avm_wish *x;
     uint64_t now;
 
-    if (!avm_knob_value(&d->params, knob, &now))
+    if (!avm_params_value(&d->params, knob, &now))
         return;
     if (set && now != to) {
         x = wish_add(w, n, d, i, knob, AVM_WISH_DECLARED, now, to, 1000);

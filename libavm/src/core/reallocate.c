@@ -24,27 +24,6 @@ uint32_t avm_step(const struct avm_config *c, uint32_t from, uint32_t to)
     return from - step > to && step < from ? from - step : to;
 }
 
-bool avm_knob_value(const struct avm_params *p, enum avm_knob knob,
-                    uint64_t *value)
-{
-    switch (knob) {
-    case AVM_KNOB_WEIGHT:
-        *value = p->weight;
-        return p->can & AVM_CAN_WEIGHT;
-    case AVM_KNOB_CAP:
-        *value = p->cap_pct;
-        return p->can & AVM_CAN_CAP;
-    case AVM_KNOB_AFFINITY:
-        *value = p->affinity;
-        return p->can & AVM_CAN_AFFINITY;
-    case AVM_KNOB_URGENCY:
-        *value = p->urgency;
-        return p->can & AVM_CAN_URGENCY;
-    default:
-        return false;
-    }
-}
-
 /* 0: gives, 1: neither, 2: takes. */
 static int turn(const struct avm_wish *w)
 {
@@ -103,7 +82,7 @@ bool avm_foreign_check(const struct avm_config *c, const struct avm_domain *d,
     struct avm_knob_memory *k = &m->knob[knob];
     uint64_t value;
 
-    if (!avm_knob_value(&d->params, knob, &value))
+    if (!avm_params_value(&d->params, knob, &value))
         return false;
     if (!k->known) {
         k->known = true;
