@@ -47,6 +47,8 @@ struct avm_store_entry {
     unsigned int reads_left;     /* until the name is read again             */
     bool published;
     enum avm_class klass;        /* published last                           */
+    bool limits_known;           /* limits.c                                 */
+    uint64_t net_out_bps, disk_bps;
 };
 
 struct avm_handle {
@@ -57,7 +59,7 @@ struct avm_handle {
     struct xen_domctl *domctl;   /* these are hypercall memory               */
     struct xen_sysctl *sysctl;
     void *list;                  /* for arrays and bitmaps                   */
-    size_t nr_entries;
+    size_t nr_entries, next_limits;
     struct avm_store_entry *entry;
     char error[256];
 };
@@ -126,7 +128,22 @@ int avm_sched_set(avm_handle *h, const struct avm_pool *pool, uint32_t domid,
 int avm_records_read(avm_handle *h, uint32_t pool,
                      struct avm_domain_sample *dom, size_t nr);
 
+/* limits.c --------------------------------------------------------------- */
+
+#define AVM_CAN_LIMITS (AVM_CAN_NET_OUT | AVM_CAN_DISK)
+
+/* What limits the domains have, with AVM_CAN_LIMITS. Never fails. */
+void avm_limits_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr);
+/* Those of one, by its devices: errors of avm_params_get(). */
+int avm_limits_get(avm_handle *h, uint32_t domid, struct avm_params *p);
+int avm_limits_set(avm_handle *h, uint32_t domid, const struct avm_uuid *uuid,
+                   uint32_t set, const struct avm_params *p);
+
 /* xen/store.c ------------------------------------------------------------ */
+
+/* Kept from one sample to the next. NULL: no memory. */
+struct avm_store_entry *avm_store_entry(avm_handle *h, uint32_t domid,
+                                        const struct avm_uuid *uuid);
 
 /* Fills in untrusted_name of all, and forgets the domains that are gone. */
 int avm_store_names(avm_handle *h, struct avm_domain_sample *dom, size_t nr);
@@ -141,6 +158,19 @@ int avm_net_read(const char *sysroot, struct avm_domain_sample *dom,
                  size_t nr);
 int avm_disk_read(const char *sysroot, struct avm_domain_sample *dom,
                   size_t nr);
+/* Is 'dir', /sys/class/net/NAME, a vif? Its nodename and whose it is. */
+bool avm_vif_owner(const char *dir, const char *name, char *nodename,
+                   size_t size, uint32_t *domid, uint32_t *index);
+
+/*
+ * Limits, bytes per second over all devices of a domain, 0: none, or not on all of
+ * them. Errors of avm_params_set(), said in the handle.
+ */
+int avm_netback_get(avm_handle *h, uint32_t domid, uint64_t *bps);
+int avm_netback_set(avm_handle *h, uint32_t domid, uint64_t bps);
+int avm_blkback_get(avm_handle *h, uint32_t domid, uint64_t *bps);
+int avm_blkback_set(avm_handle *h, uint32_t domid, uint64_t bps);
+
 /* A number in a file of its own; false if there is none. host/sysfs.c */
 bool avm_sysfs_u64(const char *dir, const char *name, uint64_t *value);
 /* First line of a file, without the newline; false if it does not fit. */

@@ -177,6 +177,7 @@ int avm_sample_read(avm_handle *h, struct avm_sample **sample)
     if (read_params(h, s, max_vcpu) ||
         avm_store_names(h, s->domain, s->nr))
         goto out;
+    avm_limits_read(h, s->domain, s->nr);
     *sample = s;
     s = NULL;
     rc = 0;
@@ -223,9 +224,10 @@ int avm_params_get(avm_handle *h, uint32_t domid, struct avm_params *p)
     struct avm_host host;
     uint32_t max_vcpu;
 
-    if (find(h, domid, NULL, &host, &pool, &max_vcpu))
+    if (find(h, domid, NULL, &host, &pool, &max_vcpu) ||
+        avm_sched_get(h, pool, domid, max_vcpu, p))
         return -1;
-    return avm_sched_get(h, pool, domid, max_vcpu, p);
+    return avm_limits_get(h, domid, p);
 }
 
 int avm_params_set(avm_handle *h, uint32_t domid, const struct avm_uuid *uuid,
@@ -237,7 +239,10 @@ int avm_params_set(avm_handle *h, uint32_t domid, const struct avm_uuid *uuid,
 
     if (find(h, domid, uuid, &host, &pool, &max_vcpu))
         return -1;
-    return avm_sched_set(h, pool, domid, max_vcpu, set, p);
+    if ((!set || (set & ~AVM_CAN_LIMITS)) &&
+        avm_sched_set(h, pool, domid, max_vcpu, set & ~AVM_CAN_LIMITS, p))
+        return -1;
+    return avm_limits_set(h, domid, uuid, set, p);
 }
 
 static int write_knob(avm_handle *h, const struct avm_change *c, uint64_t value,
@@ -266,11 +271,13 @@ int avm_verify(avm_handle *h, const struct avm_change *c, uint64_t *actual)
 {
     const struct avm_pool *pool;
     struct avm_host host;
-    struct avm_params p;
+    struct avm_params p = { 0 };
     uint32_t max_vcpu;
 
     if (find(h, c->domid, &c->uuid, &host, &pool, &max_vcpu) ||
-        avm_sched_get(h, pool, c->domid, max_vcpu, &p))
+        (avm_knob_can(c->knob) & AVM_CAN_LIMITS ?
+         avm_limits_get(h, c->domid, &p) :
+         avm_sched_get(h, pool, c->domid, max_vcpu, &p)))
         return -1;
     if (!avm_params_value(&p, c->knob, actual)) {
         errno = c->knob < AVM_NR_KNOBS ? ENOTSUP : EINVAL;

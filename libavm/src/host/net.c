@@ -17,18 +17,27 @@ static bool ends_with(const char *s, const char *end)
     return n >= m && !strcmp(s + n - m, end);
 }
 
-static void add_device(const char *dir, struct avm_domain_sample *dom,
-                       size_t nr)
+bool avm_vif_owner(const char *dir, const char *name, char *nodename,
+                   size_t size, uint32_t *domid, uint32_t *index)
 {
     static const char prefix[] = "backend/vif/";
+
+    /* The emulated twin of a vif: the same traffic, or none. */
+    return !ends_with(name, "-emu") &&
+           avm_sysfs_line(dir, "device/nodename", nodename, size) &&
+           !strncmp(nodename, prefix, sizeof(prefix) - 1) &&
+           avm_parse_pair(nodename + sizeof(prefix) - 1, '/', domid, index);
+}
+
+static void add_device(const char *dir, const char *name,
+                       struct avm_domain_sample *dom, size_t nr)
+{
     char nodename[64], stats[512];
     uint64_t rx, tx, rx_p, tx_p, rx_d, tx_d;
     uint32_t domid, index;
     struct avm_domain_sample *d;
 
-    if (!avm_sysfs_line(dir, "device/nodename", nodename, sizeof(nodename)) ||
-        strncmp(nodename, prefix, sizeof(prefix) - 1) ||
-        !avm_parse_pair(nodename + sizeof(prefix) - 1, '/', &domid, &index))
+    if (!avm_vif_owner(dir, name, nodename, sizeof(nodename), &domid, &index))
         return;
     d = avm_domain_find(dom, nr, domid);
     if (!d ||
@@ -68,12 +77,11 @@ int avm_net_read(const char *sysroot, struct avm_domain_sample *dom, size_t nr)
     if (!all)
         return errno == ENOENT ? 0 : -1;
     while ((e = readdir(all))) {
-        /* The emulated twin of a vif: the same traffic, or none. */
-        if (e->d_name[0] == '.' || ends_with(e->d_name, "-emu"))
+        if (e->d_name[0] == '.')
             continue;
         if (snprintf(dir, sizeof(dir), "%s/%s", base, e->d_name) <
             (int)sizeof(dir))
-            add_device(dir, dom, nr);
+            add_device(dir, e->d_name, dom, nr);
     }
     closedir(all);
     return 0;

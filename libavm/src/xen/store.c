@@ -17,7 +17,7 @@
 /* A transaction fails with EAGAIN when somebody else wrote meanwhile. */
 #define MAX_TRIES 8
 
-static struct avm_store_entry *entry_of(avm_handle *h, uint32_t domid,
+struct avm_store_entry *avm_store_entry(avm_handle *h, uint32_t domid,
                                         const struct avm_uuid *uuid)
 {
     struct avm_store_entry *e;
@@ -74,7 +74,7 @@ int avm_store_names(avm_handle *h, struct avm_domain_sample *dom, size_t nr)
 
     forget_gone(h, dom, nr);
     for (i = 0; i < nr; i++) {
-        struct avm_store_entry *e = entry_of(h, dom[i].domid, &dom[i].uuid);
+        struct avm_store_entry *e = avm_store_entry(h, dom[i].domid, &dom[i].uuid);
 
         if (!e)
             return -1;
@@ -142,7 +142,7 @@ int avm_store_publish(avm_handle *h, uint32_t domid,
         errno = ENOTSUP;
         return -1;
     }
-    e = entry_of(h, domid, uuid);
+    e = avm_store_entry(h, domid, uuid);
     if (!e)
         return -1;
     if (e->published && e->klass == klass)

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cgroup: how much blkback may read and write for a guest. Each ring of a vbd has
+ * a kernel thread, "DOMID.DEVICE-RING"; those of a domain are put into a group of
+ * their own, avm-DOMID, and io.max of that group limits what they submit to the
+ * disks behind the vbds. A domain without a limit has no group.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "edge.h"
+
+#define THREADS_MAX 256
+#define DISKS_MAX   64
+
+/* Parent of all kernel threads. */
+#define KTHREADD 2
+
+struct disk { uint32_t major, minor; };
+
+static int write_file(const char *dir, const char *name, const char *text)
+{
+    char path[512];
+    int fd, saved_errno;
+    ssize_t n;
+
+    if (snprintf(path, sizeof(path), "%s/%s", dir, name) >=
+        (int)sizeof(path)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    n = write(fd, text, strlen(text));
+    saved_errno = errno;
+    close(fd);
+    errno = saved_errno;
+    return n < 0 ? -1 : 0;
+}
+
+/*
+ * Our place in the tree of groups: the one we were started in, if that is a
+ * service's own; the root's "avm" otherwise. Empty: no cgroup v2 here.
+ */
+static void base_dir(avm_handle *h, char *base, size_t size)
+{
+    char proc[256], line[256], *path = line + 3;
+    struct stat st;
+
+    base[0] = '\0';
+    if (snprintf(proc, sizeof(proc), "%s/proc/self", h->sysroot) >=
+        (int)sizeof(proc) ||
+        !avm_sysfs_line(proc, "cgroup", line, sizeof(line)) ||
+        strncmp(line, "0::/", 4))
+        return;
+    /* Where the limits of others go we have no business. */
+    if (!strstr(path, ".service"))
+        path = (char *)"/avm";
+    /* We went to a leaf: the groups of domains are beside it. */
+    if (strlen(path) > 6 && !strcmp(path + strlen(path) - 6, "/agent"))
+        path[strlen(path) - 6] = '\0';
+    if (snprintf(proc, sizeof(proc), "%s/sys/fs/cgroup/cgroup.controllers",
+                 h->sysroot) >= (int)sizeof(proc) || stat(proc, &st))
+        return;
+    if (snprintf(base, size, "%s/sys/fs/cgroup%s", h->sysroot, path) >=
+        (int)size)
+        base[0] = '\0';
+}
+
+static bool group_dir(avm_handle *h, uint32_t domid, char *dir, size_t size)
+{
+    char base[400];
+
+    base_dir(h, base, sizeof(base));
+    return base[0] &&
+           snprintf(dir, size, "%s/avm-%u", base, domid) < (int)size;
+}
+
+/*
+ * A group whose children have controllers holds no process: what is in ours (a
+ * service's main process, which is us) goes to a leaf first.
+ */
+static int make_group(avm_handle *h, const char *dir)
+{
+    char base[512], root[300], leaf[560], pid[32];
+    char *slash;
+
+    snprintf(base, sizeof(base), "%s", dir);
+    slash = strrchr(base, '/');
+    *slash = '\0';
+    snprintf(root, sizeof(root), "%s/sys/fs/cgroup", h->sysroot);
+    if (mkdir(base, 0755) && errno != EEXIST)
+        return -1;
+    if (strstr(base, ".service")) {
+        snprintf(leaf, sizeof(leaf), "%s/agent", base);
+        if (mkdir(leaf, 0755) && errno != EEXIST)
+            return -1;
+        snprintf(pid, sizeof(pid), "%d", (int)getpid());
+        if (write_file(leaf, "cgroup.procs", pid))
+            return -1;
+    } else if (write_file(root, "cgroup.subtree_control", "+io")) {
+        return -1;
+    }
+    if (write_file(base, "cgroup.subtree_control", "+io"))
+        return -1;
+    return mkdir(dir, 0755) && errno != EEXIST ? -1 : 0;
+}
+
+/* Whole disks behind the domain's vbds, each once. */
+static int find_disks(avm_handle *h, uint32_t domid, struct disk *disk)
+{
+    static const char prefix[] = "vbd-";
+    char base[256], dir[512], line[32];
+    unsigned int major, minor;
+    uint32_t owner, device;
+    struct dirent *e;
+    int nr = 0, i;
+    DIR *all;
+
+    if (snprintf(base, sizeof(base), "%s/sys/bus/xen-backend/devices",
+                 h->sysroot) >= (int)sizeof(base)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    all = opendir(base);
+    if (!all)
+        return errno == ENOENT ? 0 : -1;
+    while (nr < DISKS_MAX && (e = readdir(all))) {
+        if (strncmp(e->d_name, prefix, sizeof(prefix) - 1) ||
+            !avm_parse_pair(e->d_name + sizeof(prefix) - 1, '-', &owner,
+                            &device) ||
+            owner != domid ||
+            snprintf(dir, sizeof(dir), "%s/%s", base, e->d_name) >=
+            (int)sizeof(dir) ||
+            !avm_sysfs_line(dir, "physical_device", line, sizeof(line)) ||
+            sscanf(line, "%x:%x", &major, &minor) != 2)
+            continue;
+        for (i = 0; i < nr; i++)
+            if (disk[i].major == major && disk[i].minor == minor)
+                break;
+        if (i == nr)
+            disk[nr++] = (struct disk){ major, minor };
+    }
+    closedir(all);
+    return nr;
+}
+
+/* Any process may call itself so: a thread of the kernel has its parent. */
+static bool is_kthread(const char *dir)
+{
+    char stat[512];
+    const char *p;
+    int parent;
+
+    if (!avm_sysfs_line(dir, "stat", stat, sizeof(stat)))
+        return false;
+    p = strrchr(stat, ')');
+    return p && sscanf(p, ") %*c %d", &parent) == 1 && parent == KTHREADD;
+}
+
+static int find_threads(avm_handle *h, uint32_t domid, int *pid)
+{
+    char proc[256], dir[512], comm[32], prefix[16];
+    struct dirent *e;
+    int nr = 0;
+    DIR *all;
+
+    snprintf(prefix, sizeof(prefix), "%u.", domid);
+    if (snprintf(proc, sizeof(proc), "%s/proc", h->sysroot) >=
+        (int)sizeof(proc)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    all = opendir(proc);
+    if (!all)
+        return errno == ENOENT ? 0 : -1;
+    while (nr < THREADS_MAX && (e = readdir(all))) {
+        if (!isdigit((unsigned char)e->d_name[0]) ||
+            snprintf(dir, sizeof(dir), "%s/%s", proc, e->d_name) >=
+            (int)sizeof(dir) ||
+            !avm_sysfs_line(dir, "comm", comm, sizeof(comm)) ||
+            strncmp(comm, prefix, strlen(prefix)) || !is_kthread(dir))
+            continue;
+        pid[nr++] = atoi(e->d_name);
+    }
+    closedir(all);
+    return nr;
+}
+
+/* Are all of the domain's threads in its group? */
+static bool all_inside(const char *dir, const int *pid, int nr)
+{
+    char path[560], line[32];
+    int inside = 0, i;
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
+    f = fopen(path, "re");
+    if (!f)
+        return false;
+    while (fgets(line, sizeof(line), f))
+        for (i = 0; i < nr; i++)
+            inside += atoi(line) == pid[i];
+    fclose(f);
+    return inside == nr;
+}
+
+/* The limit of a disk by the lines of io.max; 0: none. */
+static uint64_t limit_of(const char *dir, const struct disk *disk)
+{
+    char path[560], line[256], name[32];
+    uint64_t limit = 0;
+    const char *p;
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/io.max", dir);
+    snprintf(name, sizeof(name), "%u:%u ", disk->major, disk->minor);
+    f = fopen(path, "re");
+    if (!f)
+        return 0;
+    while (fgets(line, sizeof(line), f)) {
+        if (strncmp(line, name, strlen(name)))
+            continue;
+        p = strstr(line, "rbps=");
+        if (p && isdigit((unsigned char)p[5]))
+            limit = strtoull(p + 5, NULL, 10);
+    }
+    fclose(f);
+    return limit;
+}
+
+int avm_blkback_get(avm_handle *h, uint32_t domid, uint64_t *bps)
+{
+    struct disk disk[DISKS_MAX];
+    int pid[THREADS_MAX], nr_pids, nr, i;
+    uint64_t sum = 0, one;
+    char dir[512];
+
+    *bps = 0;
+    if (!group_dir(h, domid, dir, sizeof(dir)) || access(dir, F_OK))
+        return 0;
+    nr = find_disks(h, domid, disk);
+    nr_pids = find_threads(h, domid, pid);
+    if (nr < 0 || nr_pids < 0)
+        return -1;
+    if (!nr_pids || !all_inside(dir, pid, nr_pids))
+        return 0;
+    for (i = 0; i < nr; i++) {
+        one = limit_of(dir, &disk[i]);
+        /* One without a limit makes the limit of the others none. */
+        if (!one)
+            return 0;
+        sum += one;
+    }
+    *bps = sum;
+    return 0;
+}
+
+/* Back to the root, where kernel threads live, and no group any more. */
+static int drop_group(avm_handle *h, uint32_t domid, const char *dir)
+{
+    int pid[THREADS_MAX], nr = find_threads(h, domid, pid), i;
+    char root[300], text[32];
+
+    snprintf(root, sizeof(root), "%s/sys/fs/cgroup", h->sysroot);
+    for (i = 0; i < nr; i++) {
+        snprintf(text, sizeof(text), "%d", pid[i]);
+        /* It may have ended meanwhile. */
+        if (write_file(root, "cgroup.procs", text) && errno != ESRCH)
+            return -1;
+    }
+    return rmdir(dir) && errno != ENOENT ? -1 : 0;
+}
+
+int avm_blkback_set(avm_handle *h, uint32_t domid, uint64_t bps)
+{
+    struct disk disk[DISKS_MAX];
+    int pid[THREADS_MAX], nr_pids, i, nr = find_disks(h, domid, disk);
+    char dir[512], text[128];
+
+    if (nr < 0)
+        return -1;
+    if (!nr || !group_dir(h, domid, dir, sizeof(dir))) {
+        avm_error(h, nr ? "no cgroup v2 here: no limits for disks" :
+                  "domain %u has no vbd that blkback serves here", domid);
+        errno = ENOTSUP;
+        return -1;
+    }
+    if (!bps) {
+        if (!access(dir, F_OK) && drop_group(h, domid, dir)) {
+            avm_error(h, "%s: %s", dir, strerror(errno));
+            return -1;
+        }
+        return 0;
+    }
+    /* Another domain had this number before. */
+    nr_pids = find_threads(h, domid, pid);
+    if (nr_pids >= 0 && !all_inside(dir, pid, nr_pids))
+        rmdir(dir);
+    if (make_group(h, dir)) {
+        avm_error(h, "%s: %s", dir, strerror(errno));
+        return -1;
+    }
+    /* First the limit, then the threads: none of them is ever without. */
+    for (i = 0; i < nr; i++) {
+        snprintf(text, sizeof(text), "%u:%u rbps=%" PRIu64 " wbps=%" PRIu64,
+                 disk[i].major, disk[i].minor, bps / nr, bps / nr);
+        if (write_file(dir, "io.max", text)) {
+            avm_error(h, "%s/io.max: %s", dir, strerror(errno));
+            return -1;
+        }
+    }
+    for (i = 0; i < nr_pids; i++) {
+        snprintf(text, sizeof(text), "%d", pid[i]);
+        if (write_file(dir, "cgroup.procs", text) && errno != ESRCH) {
+            avm_error(h, "thread %d of blkback: %s", pid[i], strerror(errno));
+            return -1;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * limits: what domains may send, read and write, and when that is looked up. To
+ * find a domain's devices takes a walk over all of them, so a sample does it for
+ * those that have limits, and for a few of the others in turn.
+ */
+#include <errno.h>
+
+#include "edge.h"
+
+/* Devices that a sample looks at for this, about: a millisecond's work. */
+#define LOOKS_PER_SAMPLE 256
+
+int avm_limits_get(avm_handle *h, uint32_t domid, struct avm_params *p)
+{
+    p->can |= AVM_CAN_LIMITS;
+    return avm_netback_get(h, domid, &p->net_out_max_bps) ||
+           avm_blkback_get(h, domid, &p->disk_max_bps) ? -1 : 0;
+}
+
+static void look(avm_handle *h, struct avm_store_entry *e)
+{
+    struct avm_params p = { 0 };
+
+    /* Until it can be read nothing is known, so nothing is changed. */
+    e->limits_known = !avm_limits_get(h, e->domid, &p);
+    e->net_out_bps = p.net_out_max_bps;
+    e->disk_bps = p.disk_max_bps;
+}
+
+int avm_limits_set(avm_handle *h, uint32_t domid, const struct avm_uuid *uuid,
+                   uint32_t set, const struct avm_params *p)
+{
+    struct avm_store_entry *e;
+    int rc = 0;
+
+    if (set & AVM_CAN_NET_OUT)
+        rc = avm_netback_set(h, domid, p->net_out_max_bps);
+    if (!rc && (set & AVM_CAN_DISK))
+        rc = avm_blkback_set(h, domid, p->disk_max_bps);
+
+    e = uuid && (set & AVM_CAN_LIMITS) ? avm_store_entry(h, domid, uuid) : NULL;
+    if (e) {
+        int saved_errno = errno;
+
+        look(h, e);
+        errno = saved_errno;
+    }
+    return rc;
+}
+
+static void fill_in(const struct avm_store_entry *e,
+                    struct avm_domain_sample *d)
+{
+    if (!e->limits_known)
+        return;
+    if (d->have & AVM_HAVE_NET)
+        d->params.can |= AVM_CAN_NET_OUT;
+    if (d->have & AVM_HAVE_DISK)
+        d->params.can |= AVM_CAN_DISK;
+    d->params.net_out_max_bps = e->net_out_bps;
+    d->params.disk_max_bps = e->disk_bps;
+}
+
+void avm_limits_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr)
+{
+    size_t turns = nr < LOOKS_PER_SAMPLE ? LOOKS_PER_SAMPLE / (nr ? nr : 1) : 1;
+    size_t i, first = h->next_limits;
+
+    h->next_limits = first + turns < nr ? first + turns : 0;
+    for (i = 0; i < nr; i++) {
+        struct avm_domain_sample *d = &dom[i];
+        struct avm_store_entry *e;
+
+        if (!(d->have & (AVM_HAVE_NET | AVM_HAVE_DISK)) ||
+            (d->flags & (AVM_DOM_CONTROL | AVM_DOM_DYING)))
+            continue;
+        e = avm_store_entry(h, d->domid, &d->uuid);
+        if (!e)
+            return;
+        if (e->net_out_bps || e->disk_bps || (i >= first && i < first + turns))
+            look(h, e);
+        fill_in(e, d);
+    }
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Limits for network and disk, on a /sys, a /proc and a xenstore of our own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "edge.h"
+
+static char root[] = "/tmp/avm-sysroot-XXXXXX";
+
+/* xenstore: a few keys. */
+static struct { char path[80], value[80]; } key[8];
+
+static char *value_of(const char *path)
+{
+    size_t i;
+
+    for (i = 0; i < 8; i++)
+        if (!strcmp(key[i].path, path))
+            return key[i].value;
+    return NULL;
+}
+
+static char *fake_read(void *ctx, uint32_t t, const char *path)
+{
+    const char *value = value_of(path);
+
+    (void)ctx;
+    (void)t;
+    return value ? strdup(value) : NULL;
+}
+
+static int fake_write(void *ctx, uint32_t t, const char *path,
+                      const char *value)
+{
+    size_t i;
+
+    (void)ctx;
+    (void)t;
+    for (i = 0; strcmp(key[i].path, path) && key[i].path[0]; i++)
+        ;
+    snprintf(key[i].path, sizeof(key[i].path), "%s", path);
+    snprintf(key[i].value, sizeof(key[i].value), "%s", value);
+    return 0;
+}
+
+static int fake_rm(void *ctx, uint32_t t, const char *path)
+{
+    size_t i;
+
+    (void)ctx;
+    (void)t;
+    for (i = 0; i < 8; i++)
+        if (!strcmp(key[i].path, path)) {
+            key[i].path[0] = '\0';
+            return 0;
+        }
+    errno = ENOENT;
+    return -1;
+}
+
+static uint32_t fake_begin(void *ctx) { (void)ctx; return 1; }
+
+static const struct avm_ops ops = {
+    .store_begin = fake_begin, .store_read = fake_read,
+    .store_write = fake_write, .store_rm = fake_rm,
+};
+
+static avm_handle handle(void)
+{
+    return (avm_handle){ .ops = &ops, .sysroot = root };
+}
+
+static void put(const char *value, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Writes a file under root, and makes the directories it needs. */
+static void put(const char *value, const char *fmt, ...)
+{
+    char path[512], *p;
+    va_list ap;
+    FILE *f;
+    int n = snprintf(path, sizeof(path), "%s/", root);
+
+    va_start(ap, fmt);
+    vsnprintf(path + n, sizeof(path) - n, fmt, ap);
+    va_end(ap);
+    for (p = path + n; (p = strchr(p, '/')); p++) {
+        *p = '\0';
+        mkdir(path, 0700);
+        *p = '/';
+    }
+    f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(value, f);
+    fclose(f);
+}
+
+static void expect_file(const char *name, const char *value)
+{
+    char dir[512], line[256];
+
+    snprintf(dir, sizeof(dir), "%s/sys/fs/cgroup", root);
+    assert_true(avm_sysfs_line(dir, name, line, sizeof(line)));
+    assert_string_equal(line, value);
+}
+
+static void thread(int pid, const char *comm, int parent)
+{
+    char stat[128];
+
+    put(comm, "proc/%d/comm", pid);
+    snprintf(stat, sizeof(stat), "%d (%.*s) S %d 0 0\n", pid,
+             (int)strcspn(comm, "\n"), comm, parent);
+    put(stat, "proc/%d/stat", pid);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    if (!mkdtemp(root))
+        return -1;
+    put("backend/vif/1/0\n", "sys/class/net/vif1.0/device/nodename");
+    put("", "sys/class/net/vif1.0/queues/tx-0/x");
+    put("", "sys/class/net/vif1.0/queues/rx-0/x");
+    put("backend/vif/1/1\n", "sys/class/net/outer/device/nodename");
+    put("", "sys/class/net/outer/queues/tx-0/x");
+    put("", "sys/class/net/outer/queues/tx-1/x");
+    put("backend/vif/1/1\n", "sys/class/net/outer-emu/device/nodename");
+    put("backend/vif/2/0\n", "sys/class/net/vif2.0/device/nodename");
+
+    put("0::/\n", "proc/self/cgroup");
+    put("io cpu\n", "sys/fs/cgroup/cgroup.controllers");
+    put("", "sys/fs/cgroup/cgroup.subtree_control");
+    put("", "sys/fs/cgroup/cgroup.procs");
+    put("", "sys/fs/cgroup/avm/cgroup.subtree_control");
+    put("", "sys/fs/cgroup/avm/avm-1/io.max");
+    put("", "sys/fs/cgroup/avm/avm-1/cgroup.procs");
+    put("fd:10\n",
+        "sys/bus/xen-backend/devices/vbd-1-51712/physical_device");
+    put("7:1\n", "sys/bus/xen-backend/devices/vbd-12-51712/physical_device");
+    thread(40, "1.xvda-0\n", 2);
+    thread(41, "12.xvda-0\n", 2);
+    thread(42, "1.xvda-0\n", 1); /* a process that only calls itself so */
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    char cmd[64];
+
+    (void)state;
+    snprintf(cmd, sizeof(cmd), "rm -rf %s", root);
+    return system(cmd);
+}
+
+static void rate(void **state)
+{
+    avm_handle h = handle();
+    uint64_t bps;
+
+    (void)state;
+    assert_int_equal(avm_netback_get(&h, 1, &bps), 0);
+    assert_int_equal(bps, 0);
+
+    /* 100 MB/s over three queues: 33 MB/s each, in 50 ms. */
+    assert_int_equal(avm_netback_set(&h, 1, 99000000), 0);
+    assert_string_equal(value_of("backend/vif/1/0/rate"), "1650000,50000");
+    assert_string_equal(value_of("backend/vif/1/1/rate"), "1650000,50000");
+    assert_int_equal(avm_netback_get(&h, 1, &bps), 0);
+    assert_int_equal(bps, 99000000);
+    assert_null(value_of("backend/vif/2/0/rate"));
+
+    /* One packet of 64 KiB fits in, so it takes longer than 50 ms. */
+    assert_int_equal(avm_netback_set(&h, 1, 300000), 0);
+    assert_string_equal(value_of("backend/vif/1/0/rate"), "65536,655360");
+    assert_int_equal(avm_netback_get(&h, 1, &bps), 0);
+    assert_int_equal(bps, 300000);
+
+    /* netback takes what it cannot read for no limit, and so do we. */
+    fake_write(NULL, 0, "backend/vif/1/1/rate", "fast");
+    assert_int_equal(avm_netback_get(&h, 1, &bps), 0);
+    assert_int_equal(bps, 0);
+
+    assert_int_equal(avm_netback_set(&h, 1, 0), 0);
+    assert_null(value_of("backend/vif/1/0/rate"));
+    assert_null(value_of("backend/vif/1/1/rate"));
+    assert_int_equal(avm_netback_set(&h, 1, 0), 0);
+}
+
+static void bad_rate(void **state)
+{
+    avm_handle h = handle();
+
+    (void)state;
+    assert_int_equal(avm_netback_set(&h, 1, 3 * 1023), -1);
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(avm_netback_set(&h, 1, UINT64_MAX), -1);
+    assert_int_equal(errno, EINVAL);
+    assert_null(value_of("backend/vif/1/0/rate"));
+    assert_int_equal(avm_netback_set(&h, 9, 1000000), -1);
+    assert_int_equal(errno, ENOTSUP);
+    assert_non_null(strstr(h.error, "domain 9 has no vif"));
+}
+
+static void io_max(void **state)
+{
+    avm_handle h = handle();
+    uint64_t bps;
+
+    (void)state;
+    assert_int_equal(avm_blkback_get(&h, 1, &bps), 0);
+    assert_int_equal(bps, 0);
+    assert_int_equal(avm_blkback_set(&h, 1, 5000000), 0);
+    /* The kernel writes the device's number in hexadecimal there. */
+    expect_file("avm/avm-1/io.max", "253:16 rbps=5000000 wbps=5000000");
+    expect_file("avm/avm-1/cgroup.procs", "40");
+    expect_file("cgroup.subtree_control", "+io");
+    expect_file("avm/cgroup.subtree_control", "+io");
+    assert_int_equal(avm_blkback_get(&h, 1, &bps), 0);
+    assert_int_equal(bps, 5000000);
+
+    /* A new ring has a new thread, which is in no group yet. */
+    thread(43, "1.xvda-1\n", 2);
+    assert_int_equal(avm_blkback_get(&h, 1, &bps), 0);
+    assert_int_equal(bps, 0);
+}
+
+static void no_disk_limits(void **state)
+{
+    avm_handle h = handle();
+
+    (void)state;
+    assert_int_equal(avm_blkback_set(&h, 5, 1000000), -1);
+    assert_int_equal(errno, ENOTSUP);
+    assert_non_null(strstr(h.error, "domain 5 has no vbd"));
+    put("12:io:/\n", "proc/self/cgroup"); /* cgroup v1 only */
+    assert_int_equal(avm_blkback_set(&h, 1, 1000000), -1);
+    assert_int_equal(errno, ENOTSUP);
+    assert_non_null(strstr(h.error, "no cgroup v2"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rate),
+        cmocka_unit_test(bad_rate),
+        cmocka_unit_test(io_max),
+        cmocka_unit_test(no_disk_limits),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
