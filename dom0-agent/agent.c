@@ -317,7 +317,7 @@ static int settle_pending(const struct db_change *row, void *arg)
         sample_domain(s->sample, &row->uuid, row->domid);
     uint64_t value;
     bool made = d && avm_params_value(&d->params, row->knob, &value) &&
-                value == (uint64_t)row->after;
+                avm_knob_same(row->knob, value, (uint64_t)row->after);
 
     log_line(LOG_INFO, "%s (%" PRIu32 "): %s %" PRId64 " -> %" PRId64
              " was under way when avmd ended: %s", row->domain, row->domid,

@@ -562,7 +562,13 @@ char *avm_explain(const avm_state *st, const struct avm_uuid *uuid);
 bool avm_params_value(const struct avm_params *p, enum avm_knob knob,
                       uint64_t *value);
 
-/* ESRCH no such domain; ENOTSUP not with this scheduler. */
+/*
+ * Is 'a' as good as 'b' for this knob? Limits of bytes per second are divided among
+ * queues and disks and rounded there: 1% is no difference.
+ */
+bool avm_knob_same(enum avm_knob knob, uint64_t a, uint64_t b);
+
+/* ESRCH no such domain; ENOTSUP not with this scheduler, or no such device. */
 int avm_params_get(avm_handle *h, uint32_t domid, struct avm_params *p);
 
 /*

@@ -17,6 +17,7 @@
 
 #include "activity.h"
 #include "avm.h"
+#include "params.h"
 
 struct avm_ops {
     /* Hypercalls: >= 0, or -1 with errno. 'op' comes from alloc. */
@@ -129,8 +130,6 @@ int avm_records_read(avm_handle *h, uint32_t pool,
                      struct avm_domain_sample *dom, size_t nr);
 
 /* limits.c --------------------------------------------------------------- */
-
-#define AVM_CAN_LIMITS (AVM_CAN_NET_OUT | AVM_CAN_DISK)
 
 /* What limits the domains have, with AVM_CAN_LIMITS. Never fails. */
 void avm_limits_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr);

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "edge.h"
-#include "params.h"
 
 void avm_error(avm_handle *h, const char *fmt, ...)
 {
@@ -283,7 +282,7 @@ int avm_verify(avm_handle *h, const struct avm_change *c, uint64_t *actual)
         errno = c->knob < AVM_NR_KNOBS ? ENOTSUP : EINVAL;
         return -1;
     }
-    return *actual == c->after ? 0 : 1;
+    return avm_knob_same(c->knob, *actual, c->after) ? 0 : 1;
 }
 
 int avm_publish(avm_handle *h, uint32_t domid, const struct avm_uuid *uuid,

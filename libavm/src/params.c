@@ -35,6 +35,15 @@ bool avm_params_value(const struct avm_params *p, enum avm_knob knob,
     return p->can & avm_knob_can(knob);
 }
 
+bool avm_knob_same(enum avm_knob knob, uint64_t a, uint64_t b)
+{
+    uint64_t more = a > b ? a : b, less = a > b ? b : a;
+
+    if (!(avm_knob_can(knob) & AVM_CAN_LIMITS))
+        return a == b;
+    return more - less <= more / 100;
+}
+
 int avm_params_put(struct avm_params *p, enum avm_knob knob, uint64_t value)
 {
     if ((knob == AVM_KNOB_WEIGHT || knob == AVM_KNOB_CAP ||

@@ -586,6 +586,7 @@ void avm_applied(avm_state *st, const struct avm_change *c, uint64_t now_ms,
         k->known = true;
         k->last = c->after;
         k->ours = c->after != k->original;
+        k->devices = avm_knob_devices(m, c->knob);
         if (c->knob == AVM_KNOB_URGENCY) {
             m->lease_from_ms = now_ms;
             m->lease_ms = c->lease_ms;

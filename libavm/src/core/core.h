@@ -101,6 +101,7 @@ struct avm_knob_memory {
     bool failed;                 /* the last attempt did                     */
     uint64_t original;           /* before our first change                  */
     uint64_t last;               /* what we wrote or saw last                */
+    uint64_t devices;            /* limits: on which it was written          */
     uint64_t changed_ms;         /* when we changed it                       */
     uint64_t foreign_until_ms;   /* someone else set it: hands off until     */
     uint32_t held;               /* decisions in a row with the same wish    */
@@ -132,6 +133,10 @@ struct avm_memory {
     uint32_t wished;             /* knobs (1 << knob) with a wish: for next  */
     uint64_t net_devices, disk_devices; /* as in the last sample             */
 };
+
+/* The devices that a limit is for, 0: it is none. */
+uint64_t avm_knob_devices(const struct avm_memory *m, enum avm_knob knob);
+
 
 /* At most this many wishes for one domain. */
 #define AVM_WISHES_PER_DOMAIN AVM_NR_KNOBS

@@ -256,7 +256,7 @@ static void decide_weight(const struct avm_domain *d, size_t i,
     }
 }
 
-/* Cap and affinity are set because a need says so, never by a guess. */
+/* Caps, affinity and limits are set because a need says so, never by a guess. */
 static void decide_declared(const struct avm_domain *d, size_t i,
                             const struct avm_memory *m, enum avm_knob knob,
                             bool set, uint64_t to,
@@ -268,10 +268,10 @@ static void decide_declared(const struct avm_domain *d, size_t i,
 
     if (!avm_params_value(&d->params, knob, &now))
         return;
-    if (set && now != to) {
+    if (set && !avm_knob_same(knob, now, to)) {
         x = wish_add(w, n, d, i, knob, AVM_WISH_DECLARED, now, to, 1000);
         avm_text(x->reason, "its need asks for this %s", avm_knob_name(knob));
-    } else if (!set && k->ours && now != k->original) {
+    } else if (!set && k->ours && !avm_knob_same(knob, now, k->original)) {
         x = wish_add(w, n, d, i, knob, AVM_WISH_RETURN, now, k->original, 0);
         avm_text(x->reason, "no need asks for this %s any more",
                  avm_knob_name(knob));
@@ -308,6 +308,10 @@ size_t avm_decide(const struct avm_host *host, const struct avm_domain *dom,
                         m->limits.cap_pct, wish, &n);
         decide_declared(d, i, m, AVM_KNOB_AFFINITY, m->limits.affinity_set,
                         m->limits.affinity, wish, &n);
+        decide_declared(d, i, m, AVM_KNOB_NET_OUT, m->limits.net_max_bps,
+                        m->limits.net_max_bps, wish, &n);
+        decide_declared(d, i, m, AVM_KNOB_DISK, m->limits.disk_max_bps,
+                        m->limits.disk_max_bps, wish, &n);
     }
     return n;
 }

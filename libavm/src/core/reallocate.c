@@ -75,6 +75,33 @@ void avm_reallocate(const struct avm_config *c, const struct avm_domain *dom,
     }
 }
 
+uint64_t avm_knob_devices(const struct avm_memory *m, enum avm_knob knob)
+{
+    switch (knob) {
+    case AVM_KNOB_NET_OUT:
+    case AVM_KNOB_NET_IN:
+        return m->net_devices;
+    case AVM_KNOB_DISK:
+        return m->disk_devices;
+    default:
+        return 0;
+    }
+}
+
+/*
+ * A limit went with what it was on: a device that came again or, of a disk, just
+ * the ring and its thread, which nobody takes out of its group by hand.
+ */
+static bool went_with_device(const struct avm_memory *m, enum avm_knob knob,
+                             uint64_t value)
+{
+    const struct avm_knob_memory *k = &m->knob[knob];
+
+    return knob >= AVM_KNOB_NET_OUT && !value && k->ours &&
+           (knob == AVM_KNOB_DISK ||
+            avm_knob_devices(m, knob) != k->devices);
+}
+
 bool avm_foreign_check(const struct avm_config *c, const struct avm_domain *d,
                        struct avm_memory *m, enum avm_knob knob,
                        uint64_t now_ms, struct avm_change *change)
@@ -90,8 +117,14 @@ bool avm_foreign_check(const struct avm_config *c, const struct avm_domain *d,
         return false;
     }
     /* The sample may be older than what we wrote. */
-    if (value == k->last || (k->changed && now_ms < k->changed_ms))
+    if (avm_knob_same(knob, value, k->last) ||
+        (k->changed && now_ms < k->changed_ms))
         return false;
+    if (went_with_device(m, knob, value)) {
+        k->last = value;
+        k->ours = false;
+        return false;
+    }
 
     if (knob == AVM_KNOB_URGENCY && value == AVM_URGENCY_NORMAL) {
         /* Ours ran out: to be renewed. Someone else's did: so be it. */

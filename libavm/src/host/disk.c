@@ -14,7 +14,9 @@
 /* blkback counts in these, whatever the disk's own sector size is. */
 #define SECTOR 512
 
-static void add_device(const char *dir, struct avm_domain_sample *d)
+/* 'node' is another one when the device is. */
+static void add_device(const char *dir, uint64_t node,
+                       struct avm_domain_sample *d)
 {
     uint64_t rd, wr, oo, rd_s, wr_s;
     char stats[512];
@@ -30,6 +32,7 @@ static void add_device(const char *dir, struct avm_domain_sample *d)
         return;
 
     d->have |= AVM_HAVE_DISK;
+    d->disk_devices += node;
     d->count.disk_rd_reqs += rd;
     d->count.disk_wr_reqs += wr;
     d->count.disk_oo_reqs += oo;
@@ -63,7 +66,7 @@ int avm_disk_read(const char *sysroot, struct avm_domain_sample *dom, size_t nr)
         d = avm_domain_find(dom, nr, domid);
         if (d && snprintf(dir, sizeof(dir), "%s/%s", base, e->d_name) <
                  (int)sizeof(dir))
-            add_device(dir, d);
+            add_device(dir, e->d_ino, d);
     }
     closedir(all);
     return 0;

@@ -29,7 +29,8 @@ bool avm_vif_owner(const char *dir, const char *name, char *nodename,
            avm_parse_pair(nodename + sizeof(prefix) - 1, '/', domid, index);
 }
 
-static void add_device(const char *dir, const char *name,
+/* 'node' is another one when the device is. */
+static void add_device(const char *dir, const char *name, uint64_t node,
                        struct avm_domain_sample *dom, size_t nr)
 {
     char nodename[64], stats[512];
@@ -55,6 +56,7 @@ static void add_device(const char *dir, const char *name,
 
     /* What dom0 receives on the device is what the guest sent. */
     d->have |= AVM_HAVE_NET;
+    d->net_devices += node;
     d->count.net_rx_bytes += tx;
     d->count.net_tx_bytes += rx;
     d->count.net_rx_packets += tx_p;
@@ -81,7 +83,7 @@ int avm_net_read(const char *sysroot, struct avm_domain_sample *dom, size_t nr)
             continue;
         if (snprintf(dir, sizeof(dir), "%s/%s", base, e->d_name) <
             (int)sizeof(dir))
-            add_device(dir, e->d_name, dom, nr);
+            add_device(dir, e->d_name, e->d_ino, dom, nr);
     }
     closedir(all);
     return 0;
