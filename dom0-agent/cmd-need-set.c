@@ -12,10 +12,12 @@ int cmd_need_set(struct cli *cli, int argc, char **argv)
         { "weight-max", required_argument, NULL, 'M' },
         { "cap", required_argument, NULL, 'c' },
         { "cpus", required_argument, NULL, 'p' },
+        { "net-max", required_argument, NULL, 'n' },
+        { "disk-max", required_argument, NULL, 'd' },
         { "json", no_argument, NULL, 'j' },
         { NULL, 0, NULL, 0 },
     };
-    const char *role = NULL, *cpus = NULL;
+    const char *role = NULL, *cpus = NULL, *net_max = NULL, *disk_max = NULL;
     int64_t weight_min = REQUEST_NONE, weight_max = REQUEST_NONE;
     int64_t cap_pct = REQUEST_NONE;
     struct avm_json *request;
@@ -38,6 +40,12 @@ int cmd_need_set(struct cli *cli, int argc, char **argv)
         case 'p':
             cpus = optarg;
             break;
+        case 'n':
+            net_max = optarg;
+            break;
+        case 'd':
+            disk_max = optarg;
+            break;
         case 'j':
             cli->json = true;
             break;
@@ -55,6 +63,10 @@ int cmd_need_set(struct cli *cli, int argc, char **argv)
         avm_json_str(request, "role", role);
     if (cpus)
         avm_json_str(request, "cpus", cpus);
+    if (net_max)
+        avm_json_str(request, "net_max", net_max);
+    if (disk_max)
+        avm_json_str(request, "disk_max", disk_max);
     if (weight_min != REQUEST_NONE)
         avm_json_int(request, "weight_min", weight_min);
     if (weight_max != REQUEST_NONE)

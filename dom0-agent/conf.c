@@ -37,8 +37,6 @@ static const struct conf_number {
     NUMBER(step_down_permille, 1, 999),
     NUMBER(lease_ms, 200, 600000),
     NUMBER(foreign_hold_ms, 0, 86400000),
-    NUMBER(link_mbps, 0, 1000000),
-    NUMBER(disk_mbps, 0, 1000000),
 #undef NUMBER
 };
 

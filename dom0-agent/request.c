@@ -16,6 +16,7 @@ static const struct field {
                   sizeof(((struct request *)0)->f) }
 #define NUMBER(f) { #f, offsetof(struct request, f), 0 }
     TEXT(op), TEXT(domain), TEXT(mode), TEXT(role), TEXT(urgency), TEXT(cpus),
+    TEXT(net_max), TEXT(disk_max),
     NUMBER(weight), NUMBER(weight_min), NUMBER(weight_max), NUMBER(cap_pct),
     NUMBER(seconds), NUMBER(last),
 #undef TEXT
@@ -168,19 +169,59 @@ const char *cpus_str(uint64_t cpus, char *buf, size_t size)
     return buf;
 }
 
+static const char *const bps_units[] = { "B", "kB", "MB", "GB" };
+
+int bps_parse(const char *text, uint64_t *bps)
+{
+    uint64_t number = 0, factor = 1;
+    const char *p = text;
+    size_t i, n;
+
+    if (!strcmp(text, "none")) {
+        *bps = 0;
+        return 0;
+    }
+    for (; *p >= '0' && *p <= '9'; p++) {
+        number = number * 10 + (uint64_t)(*p - '0');
+        /* A terabyte per second is beyond every device, and no overflow. */
+        if (number > 1000000000000)
+            return -1;
+    }
+    n = strcspn(p, "/");
+    if (p == text || (p[n] && strcmp(p + n, "/s")))
+        return -1;
+    for (i = 0; i < 4; i++, factor *= 1000)
+        if (strlen(bps_units[i]) == n && !strncmp(p, bps_units[i], n))
+            break;
+    if (i == 4 || number * factor > 1000000000000)
+        return -1;
+    *bps = number * factor;
+    return 0;
+}
+
+const char *bps_str(uint64_t bps, char *buf)
+{
+    size_t i = 0;
+
+    if (!bps)
+        return "none";
+    for (; i < 3 && bps % 1000 == 0; i++)
+        bps /= 1000;
+    snprintf(buf, BPS_STR_LEN, "%llu%s/s", (unsigned long long)bps,
+             bps_units[i]);
+    return buf;
+}
+
 const char *knob_str(int knob, uint64_t value, char *buf)
 {
     if (knob == AVM_KNOB_AFFINITY)
         return cpus_str(value, buf, KNOB_STR_LEN);
     if (knob == AVM_KNOB_URGENCY && value < AVM_NR_URGENCIES)
         return avm_urgency_name((enum avm_urgency)value);
-    if (knob >= AVM_KNOB_CAP && !value)
+    if (knob == AVM_KNOB_CAP && !value)
         return "none";
-    if (knob >= AVM_KNOB_NET_OUT) {
-        snprintf(buf, KNOB_STR_LEN, "%llu kB/s",
-                 (unsigned long long)value / 1000);
-        return buf;
-    }
+    if (knob >= AVM_KNOB_NET_OUT)
+        return bps_str(value, buf);
     snprintf(buf, KNOB_STR_LEN, "%llu", (unsigned long long)value);
     return buf;
 }

@@ -32,6 +32,7 @@ struct request {
     char domain[AVM_NAME_LEN]; /* name, domid or UUID                       */
     char mode[16], role[16], urgency[16];
     char cpus[128];            /* "1-3,5", or "any"                         */
+    char net_max[24], disk_max[24]; /* "10MB/s", or "none"                  */
     int64_t weight, weight_min, weight_max;
     int64_t cap_pct;           /* need-set: -1 takes the need for a cap away */
     int64_t seconds, last;
@@ -49,6 +50,14 @@ char *answer_error(int exit_code, const char *fmt, ...)
 /* "0-2,5" to bits and back; "any" is all of them. pCPU 0 .. 63. */
 int cpus_parse(const char *text, uint64_t *cpus);
 const char *cpus_str(uint64_t cpus, char *buf, size_t size);
+
+/*
+ * "500kB/s" to bytes per second and back: a whole number and B, kB, MB or GB (of
+ * 1000), or "none" for 0; "/s" may be left out. -1: it is not that, or too large.
+ */
+#define BPS_STR_LEN 32
+int bps_parse(const char *text, uint64_t *bps);
+const char *bps_str(uint64_t bps, char *buf);
 
 /* A value of a knob for people: "critical", "0-3", "any", "none", "256". */
 #define KNOB_STR_LEN 192 /* every second pCPU */

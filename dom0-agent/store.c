@@ -85,6 +85,8 @@ static void need_json(struct avm_json *j, const struct db_need *n)
         avm_json_str(j, "cpus", cpus_str(need->affinity, cpus, sizeof(cpus)));
     else
         avm_json_null(j, "cpus");
+    avm_json_uint(j, "net_max_bps", need->net_max_bps);
+    avm_json_uint(j, "disk_max_bps", need->disk_max_bps);
     avm_json_end(j);
 }
 
@@ -130,6 +132,16 @@ static int take_weight(int64_t given, const char *what, uint32_t *weight,
     return 0;
 }
 
+static int take_bps(const char *given, const char *what, uint64_t *bps,
+                    char *err, size_t err_size)
+{
+    if (!given[0] || !bps_parse(given, bps))
+        return 0;
+    snprintf(err, err_size, "%s must be like 500kB/s, 10MB/s (at most "
+             "1000GB/s), or none", what);
+    return -1;
+}
+
 static int need_fill(struct avm_need *need, const struct request *req,
                      char *err, size_t err_size)
 {
@@ -172,6 +184,11 @@ static int need_fill(struct avm_need *need, const struct request *req,
         }
         need->affinity_set = true;
     }
+    if (take_bps(req->net_max, "net-max", &need->net_max_bps, err,
+                 err_size) ||
+        take_bps(req->disk_max, "disk-max", &need->disk_max_bps, err,
+                 err_size))
+        return -1;
     return 0;
 }
 

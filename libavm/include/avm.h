@@ -75,7 +75,6 @@ enum avm_knob {
     AVM_KNOB_URGENCY,        /* enum avm_urgency                            */
     /* Bytes per second over all of its devices together, 0: no limit.       */
     AVM_KNOB_NET_OUT,        /* from the guest: netback's rate              */
-    AVM_KNOB_NET_IN,         /* to the guest: HTB on its vifs               */
     AVM_KNOB_DISK,           /* io.max of blkback's threads; reads and
                                 writes have this much each                  */
     AVM_NR_KNOBS,
@@ -159,8 +158,7 @@ const char *avm_last_error(const avm_handle *h);
 #define AVM_CAN_RECORDS  (1u << 4)  /* waiting time, wakes, events          */
 
 #define AVM_CAN_NET_OUT  (1u << 5)  /* has a vif with its back-end here     */
-#define AVM_CAN_NET_IN   (1u << 6)  /* and the kernel has HTB               */
-#define AVM_CAN_DISK     (1u << 7)  /* has a vbd here, and there is io.max  */
+#define AVM_CAN_DISK     (1u << 6)  /* has a vbd with its back-end here     */
 
 #define AVM_MAX_POOLS 16
 
@@ -172,32 +170,10 @@ struct avm_pool {
     uint64_t pcpus;         /* bit n = pCPU n, pCPU 0 .. 63 only            */
 };
 
-#define AVM_MAX_LINKS 16
-#define AVM_MAX_DISKS 32
-#define AVM_NONE      UINT32_MAX /* index of no link, no disk               */
-
-/* What the vifs of a bridge have in common: its way out of the host. */
-struct avm_link {
-    char name[16];          /* of the bridge                                */
-    uint64_t capacity_bps;  /* each way; 0: not known (no port tells a speed) */
-};
-
-/* What vbds have in common: the whole disk that their blocks are on. */
-struct avm_disk {
-    char name[32];          /* as in /sys/block                             */
-    uint32_t major, minor;
-    uint64_t bytes;         /* read and written, cumulative                 */
-    uint64_t busy_ms;       /* something was in flight, cumulative          */
-};
-
 struct avm_host {
     uint32_t nr_pcpus;      /* of all pools                                 */
     uint32_t nr_pools;      /* sources: XEN_SYSCTL_cpupool_op               */
     struct avm_pool pool[AVM_MAX_POOLS];
-    uint32_t nr_links, nr_disks; /* sysfs                                   */
-    struct avm_link link[AVM_MAX_LINKS];
-    struct avm_disk disk[AVM_MAX_DISKS];
-    uint64_t io_stall_us;   /* PSI, "some" of io: cumulative, 0: not known  */
 };
 
 struct avm_info {
@@ -223,15 +199,13 @@ struct avm_params {
     uint32_t lease_ms;      /* urgency: what is left of it                  */
     uint64_t affinity;      /* bit n = pCPU n; UINT64_MAX: any              */
     /* Bytes per second, 0: none, or not on all of its devices               */
-    uint64_t net_out_max_bps, net_in_max_bps, disk_max_bps;
+    uint64_t net_out_max_bps, disk_max_bps;
 };
 
 #define AVM_HAVE_CPU     (1u << 0)  /* cpu_ns                               */
 #define AVM_HAVE_RECORDS (1u << 1)  /* runnable_ns .. latency               */
 #define AVM_HAVE_NET     (1u << 2)  /* at least one vif with a back-end here */
 #define AVM_HAVE_DISK    (1u << 3)  /* at least one vbd with a back-end here */
-#define AVM_HAVE_BACKEND (1u << 4)  /* backend_ns                           */
-#define AVM_HAVE_STALL   (1u << 5)  /* disk_stall_us                        */
 
 #define AVM_LATENCY_BUCKETS 20
 
@@ -252,12 +226,6 @@ struct avm_counters {
     /* sysfs of the vbd; a sector is 512 bytes.                             */
     uint64_t disk_rd_bytes, disk_wr_bytes, disk_rd_reqs, disk_wr_reqs;
     uint64_t disk_oo_reqs;       /* had to wait for a free request          */
-    uint64_t net_overlimits;     /* HTB on its vifs held packets back       */
-    uint64_t backend_ns;         /* CPU time of netback's and blkback's
-                                    threads for it: /proc/PID/schedstat     */
-    uint64_t disk_stall_us;      /* those threads waited for a disk: PSI of
-                                    their cgroup (the group exists only
-                                    while there is a limit)                 */
 };
 
 #define AVM_NAME_LEN 80
@@ -278,13 +246,9 @@ struct avm_domain_sample {
     uint32_t nr_vcpus;           /* online                                  */
     uint32_t have;               /* AVM_HAVE_*                              */
     uint32_t burst_avg_ns;       /* now: longest mean burst of its vCPUs    */
-    uint32_t link, disk;         /* index in host.link, host.disk; of its
-                                    first device; AVM_NONE: it has none     */
-    uint32_t net_queue_bytes;    /* now: waits in the qdiscs of its vifs    */
-    uint32_t disk_in_flight;     /* now: of the disk, not of the domain     */
-    uint64_t net_devices, disk_devices; /* another value: devices came,
-                                    went or were connected again, and limits
-                                    on them are gone. 0: it has none        */
+    uint64_t net_devices, disk_devices; /* another value: devices came or
+                                    went, and limits on them are gone.
+                                    0: it has none                          */
     struct avm_counters count;
     struct avm_params params;
 };
@@ -319,12 +283,8 @@ struct avm_need {
     bool cap_set;
     uint64_t affinity;           /* wanted hard affinity, with affinity_set */
     bool affinity_set;
-    uint32_t cpu_min_permille;   /* floor, of one pCPU; 0: none but the
-                                    one that its weight stands for          */
-    /* Bytes per second: floor (0: none) and ceiling (0: none). A ceiling is
-       set at once; a floor is what others' wishes cannot take.              */
-    uint64_t net_min_bps, net_max_bps;   /* each way                        */
-    uint64_t disk_min_bps, disk_max_bps; /* reads and writes each           */
+    uint64_t net_max_bps, disk_max_bps; /* ceilings, bytes per second of the
+                                    knobs net-out and disk; 0: none         */
 };
 
 /* Range of the weight for a role: what a need without its own limits has. */
@@ -350,26 +310,7 @@ struct avm_window {
     uint32_t net_packets_per_s, net_drops_per_s;
     uint64_t disk_bps, disk_rd_bps, disk_wr_bps;
     uint32_t disk_reqs_per_s, disk_oo_per_s;
-    uint32_t net_overlimits_per_s;
-    uint32_t backend_permille;   /* of a dom0 CPU, for its network and disk */
-    uint32_t disk_stall_permille; /* its blkback waited for the disk        */
 };
-
-/* Would more of a resource help this domain, and if not, why not? */
-enum avm_verdict {
-    AVM_VERDICT_NO_DATA,         /* not enough of it                        */
-    AVM_VERDICT_ENOUGH,          /* it does not wait for this               */
-    AVM_VERDICT_SHORT,           /* it waits, and more (or sooner) helps    */
-    AVM_VERDICT_LIMITED,         /* by a limit of its own: cap, rate, io.max */
-    /* Not a problem of shares, whoever's: */
-    AVM_VERDICT_BACKEND,         /* the back-end or the device is at its end */
-    AVM_VERDICT_DOM0,            /* dom0 does not get the CPU to serve it   */
-    AVM_VERDICT_RING,            /* ring or grants are full: guest's side   */
-    AVM_VERDICT_GUEST,           /* idle while its own vCPUs wait for each
-                                    other                                   */
-    AVM_NR_VERDICTS,
-};
-const char *avm_verdict_name(enum avm_verdict v);
 
 #define AVM_TEXT_LEN 192
 
@@ -391,10 +332,6 @@ struct avm_domain {
                                     runnable). net, disk: share of packets
                                     dropped, of requests that had to wait   */
     char evidence[AVM_TEXT_LEN]; /* "run 98% of a CPU, 2 wakes/s, ..."      */
-    uint32_t link, disk;         /* index in the host's, AVM_NONE: none     */
-    uint32_t net_queue_bytes;
-    enum avm_verdict verdict[AVM_NR_RES];
-    char verdict_why[AVM_NR_RES][AVM_TEXT_LEN]; /* with the figures         */
 };
 
 /* ------------------------------------------------------------------------ */
@@ -414,11 +351,6 @@ struct avm_config {              /* default  range                          */
                                     urgency; renewed at half of it          */
     uint32_t foreign_hold_ms;    /* 600000   0 .. 86400000: how long a knob
                                     that someone else set is left alone     */
-    uint32_t link_mbps;          /* 0        0 .. 1000000, megabits/s: of links
-                                    whose ports tell no speed; 0: their
-                                    domains get no network limits           */
-    uint32_t disk_mbps;          /* 0        0 .. 1000000, megabytes/s: of each
-                                    disk; 0: what it does while it is busy  */
 };
 
 void avm_config_init(struct avm_config *c); /* fills in the defaults */
@@ -474,18 +406,12 @@ struct avm_change {
     char why_not[AVM_TEXT_LEN];  /* why it is not READY, "" if it is        */
 };
 
-/*
- * Who gave what to whom. CPU: permille of a pCPU in share_permille; network and
- * disk: bytes per second in share_bps.
- */
+/* Who gave what to whom. Share: permille of the pool's CPU time. */
 struct avm_grant {
     struct avm_uuid to, from;
     uint32_t to_domid, from_domid;
-    enum avm_resource resource;
     uint32_t share_permille;     /* moved from 'from' to 'to'               */
-    uint64_t share_bps;
     uint32_t floor_weight;       /* what 'from' keeps in any case           */
-    uint64_t floor_bps;
     char rule[AVM_TEXT_LEN];
 };
 
@@ -575,6 +501,8 @@ int avm_params_get(avm_handle *h, uint32_t domid, struct avm_params *p);
  * Sets the fields of p that 'set' names (AVM_CAN_WEIGHT ...) and leaves the
  * rest alone. uuid, if not NULL, must be that of the domain: ESTALE if the
  * domid was reused. p->lease_ms belongs to the urgency.
+ * The first limit on a disk of a service makes the calling process move to the
+ * child "agent" of its cgroup: a group with children may hold none.
  * ESRCH, ESTALE, ENOTSUP, EINVAL (out of range, nothing was changed).
  */
 int avm_params_set(avm_handle *h, uint32_t domid, const struct avm_uuid *uuid,

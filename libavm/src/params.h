@@ -5,7 +5,7 @@
 #include "avm.h"
 
 /* Those that are limits of bytes per second, on devices. */
-#define AVM_CAN_LIMITS (AVM_CAN_NET_OUT | AVM_CAN_NET_IN | AVM_CAN_DISK)
+#define AVM_CAN_LIMITS (AVM_CAN_NET_OUT | AVM_CAN_DISK)
 
 /* AVM_CAN_* of a knob; 0 if it is none. */
 uint32_t avm_knob_can(enum avm_knob knob);

@@ -57,10 +57,6 @@ const char *avm_config_check(const struct avm_config *c)
         return "lease_ms is not in 2 * sample_ms .. 600000";
     if (c->foreign_hold_ms > 86400000)
         return "foreign_hold_ms is not in 0 .. 86400000";
-    if (c->link_mbps > 1000000)
-        return "link_mbps is not in 0 .. 1000000";
-    if (c->disk_mbps > 1000000)
-        return "disk_mbps is not in 0 .. 1000000";
     return NULL;
 }
 
@@ -167,10 +163,7 @@ static void apply_need(const avm_state *st, struct avm_domain *d,
     l->cap_pct = n->cap_pct;
     l->affinity_set = n->affinity_set;
     l->affinity = n->affinity;
-    l->cpu_min_permille = n->cpu_min_permille;
-    l->net_min_bps = n->net_min_bps;
     l->net_max_bps = n->net_max_bps;
-    l->disk_min_bps = n->disk_min_bps;
     l->disk_max_bps = n->disk_max_bps;
 }
 
@@ -180,9 +173,7 @@ static bool need_ok(const struct avm_need *n)
            n->weight_min <= 65535 && n->weight_max <= 65535 &&
            (!n->weight_max || n->weight_min <= n->weight_max) &&
            (!n->cap_set || n->cap_pct <= UINT16_MAX) &&
-           (!n->affinity_set || n->affinity) &&
-           (!n->net_max_bps || n->net_min_bps <= n->net_max_bps) &&
-           (!n->disk_max_bps || n->disk_min_bps <= n->disk_max_bps);
+           (!n->affinity_set || n->affinity);
 }
 
 int avm_state_needs(avm_state *st, const struct avm_need *need, size_t nr)
@@ -280,9 +271,6 @@ static void observe_one(avm_state *st, const struct avm_domain_sample *s,
     d->flags = s->flags;
     d->nr_vcpus = s->nr_vcpus;
     d->params = s->params;
-    d->link = s->link;
-    d->disk = s->disk;
-    d->net_queue_bytes = s->net_queue_bytes;
     m->net_devices = s->net_devices;
     m->disk_devices = s->disk_devices;
     apply_need(st, d, m);

@@ -20,7 +20,7 @@ static const char *const mode_names[AVM_NR_MODES] = {
 };
 
 static const char *const knob_names[AVM_NR_KNOBS] = {
-    "weight", "cap", "affinity", "urgency", "net-out", "net-in", "disk",
+    "weight", "cap", "affinity", "urgency", "net-out", "disk",
 };
 
 static const char *const urgency_names[AVM_NR_URGENCIES] = {
@@ -77,16 +77,6 @@ const char *avm_knob_name(enum avm_knob k)
 const char *avm_urgency_name(enum avm_urgency u)
 {
     return name_of(urgency_names, AVM_NR_URGENCIES, u);
-}
-
-static const char *const verdict_names[AVM_NR_VERDICTS] = {
-    "no-data", "enough", "short", "limited", "back-end", "dom0", "ring",
-    "guest",
-};
-
-const char *avm_verdict_name(enum avm_verdict v)
-{
-    return name_of(verdict_names, AVM_NR_VERDICTS, v);
 }
 
 const char *avm_change_state_name(enum avm_change_state s)

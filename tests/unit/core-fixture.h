@@ -47,7 +47,6 @@ static inline struct avm_domain domain_of(uint32_t n, enum avm_role role,
     struct avm_domain d = {
         .uuid = uuid_of(n), .domid = n, .nr_vcpus = 1, .role = role,
         .klass = klass, .confidence_permille = 1000,
-        .link = AVM_NONE, .disk = AVM_NONE,
         .params = { .can = CAN_ALL, .weight = 256, .affinity = UINT64_MAX },
         .smooth = { .have = HAVE_ALL, .length_ns = 1000000000,
                     .cpu_permille = cpu, .wait_permille = wait },

@@ -97,6 +97,35 @@ static void test_cpus(void **state)
             fail_msg("taken: %s", bad[i]);
 }
 
+static void test_bps(void **state)
+{
+    static const struct { const char *text; uint64_t bps; } good[] = {
+        { "none", 0 }, { "0B", 0 }, { "7B/s", 7 }, { "500kB/s", 500000 },
+        { "10MB", 10000000 }, { "1000GB/s", 1000000000000 },
+    };
+    static const char *const bad[] = {
+        "", "10", "MB/s", "-1MB/s", "1.5MB/s", "10mb/s", "10MB/", "10MB/h",
+        "1001GB/s", "99999999999999999999B/s", " 1MB/s", "1 MB/s", "1MB/s ",
+        "10Mb/s", "nonesuch",
+    };
+    char buf[BPS_STR_LEN];
+    uint64_t bps;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_int_equal(bps_parse(good[i].text, &bps), 0);
+        assert_int_equal(bps, good[i].bps);
+    }
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        if (!bps_parse(bad[i], &bps))
+            fail_msg("taken: %s", bad[i]);
+    assert_string_equal(bps_str(0, buf), "none");
+    assert_string_equal(bps_str(1500, buf), "1500B/s");
+    assert_string_equal(bps_str(1500000, buf), "1500kB/s");
+    assert_string_equal(bps_str(2000000000000, buf), "2000GB/s");
+}
+
 /* ------------------------------------------------------------------------ */
 
 static char dir[64];
@@ -294,6 +323,7 @@ int main(void)
         cmocka_unit_test(test_request),
         cmocka_unit_test(test_bad_requests),
         cmocka_unit_test(test_cpus),
+        cmocka_unit_test(test_bps),
         TEST(test_call),
         TEST(test_too_long),
         TEST(test_wrong_uid),

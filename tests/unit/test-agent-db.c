@@ -107,6 +107,7 @@ static void test_needs(void **state)
             .uuid = uuid_a, .role = AVM_ROLE_TIME_CRITICAL,
             .weight_min = 100, .weight_max = 2000,
             .affinity_set = true, .affinity = UINT64_MAX,
+            .net_max_bps = 1000000000000, .disk_max_bps = 5000,
         },
         .name = "web",
     }, got;
@@ -132,6 +133,8 @@ static void test_needs(void **state)
     assert_int_equal(got.need.cap_pct, 50);
     assert_true(got.need.affinity_set);
     assert_true(got.need.affinity == UINT64_MAX);
+    assert_int_equal(got.need.net_max_bps, 1000000000000);
+    assert_int_equal(got.need.disk_max_bps, 5000);
     assert_int_equal(db_need_find_name(db, "nothing", &got), 0);
 
     /* A mode and a hold do not need a need, and outlive it. */
@@ -360,6 +363,31 @@ static void test_migration(void **state)
     db_close(db);
 }
 
+/* One of the first version keeps what is in it. */
+static void test_from_version_1(void **state)
+{
+    struct db *db = open_it(DB_CREATE);
+    struct db_need need = {
+        .need = { .uuid = uuid_a, .role = AVM_ROLE_BACKGROUND, .cap_set = true,
+                  .cap_pct = 70 },
+        .name = "old",
+    }, got;
+
+    (void)state;
+    assert_int_equal(db_need_set(db, &need), 0);
+    db_close(db);
+    sql("ALTER TABLE need DROP COLUMN net_max_bps;"
+        "ALTER TABLE need DROP COLUMN disk_max_bps;"
+        "PRAGMA user_version = 1");
+    db = open_it(0);
+    assert_int_equal(db_need_get(db, &uuid_a, &got), 1);
+    assert_int_equal(got.need.role, AVM_ROLE_BACKGROUND);
+    assert_int_equal(got.need.cap_pct, 70);
+    assert_int_equal(got.need.net_max_bps, 0);
+    assert_int_equal(got.need.disk_max_bps, 0);
+    db_close(db);
+}
+
 static void test_missing(void **state)
 {
     (void)state;
@@ -404,6 +432,7 @@ int main(void)
         TEST(test_corrupt_page),
         TEST(test_newer),
         TEST(test_migration),
+        TEST(test_from_version_1),
         TEST(test_missing),
         TEST(test_disk_full),
     };

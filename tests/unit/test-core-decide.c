@@ -255,6 +255,31 @@ static void needs_are_declared(void **state)
     assert_int_equal(wish[0].kind, AVM_WISH_RETURN);
 }
 
+/* Ceilings need a device to be on, and 1% is what rounding makes. */
+static void ceilings_are_declared(void **state)
+{
+    struct avm_domain d = domain_of(1, AVM_ROLE_NORMAL, AVM_CLASS_IDLE, 2, 0);
+    struct avm_memory m = memory_for(&d);
+    size_t n;
+
+    (void)state;
+    m.limits.net_max_bps = 1000000;
+    m.limits.disk_max_bps = 2000000;
+    assert_int_equal(decide(&d, &m, 1, 2), 0);
+    d.params.can |= AVM_CAN_NET_OUT | AVM_CAN_DISK;
+    n = decide(&d, &m, 1, 2);
+    assert_int_equal(n, 2);
+    assert_int_equal(wish_of(n, 0, AVM_KNOB_NET_OUT)->to, 1000000);
+    assert_int_equal(wish_of(n, 0, AVM_KNOB_DISK)->to, 2000000);
+    assert_int_equal(wish[0].kind, AVM_WISH_DECLARED);
+
+    d.params.net_out_max_bps = 991000;
+    d.params.disk_max_bps = 1970000;
+    n = decide(&d, &m, 1, 2);
+    assert_int_equal(n, 1);
+    assert_int_equal(wish[0].knob, AVM_KNOB_DISK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +292,7 @@ int main(void)
         cmocka_unit_test(interactive_short_of_cpu_wishes_weight),
         cmocka_unit_test(what_must_not_be_touched),
         cmocka_unit_test(needs_are_declared),
+        cmocka_unit_test(ceilings_are_declared),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

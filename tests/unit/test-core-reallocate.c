@@ -159,6 +159,38 @@ static void no_knob_no_news(void **state)
     }
 }
 
+/* A limit that is gone with its device is no operator's wish. */
+static void a_limit_goes_with_its_device(void **state)
+{
+    struct avm_config c = config();
+    struct avm_domain d = domain_of(1, AVM_ROLE_NORMAL, AVM_CLASS_NET, 1, 1);
+    struct avm_memory m = memory_for(&d);
+    struct avm_knob_memory *k = &m.knob[AVM_KNOB_NET_OUT];
+    struct avm_change x;
+
+    (void)state;
+    d.params.can |= AVM_CAN_NET_OUT;
+    m.net_devices = 7;
+    *k = (struct avm_knob_memory){ .known = true, .ours = true, .devices = 7,
+        .last = 1000000, .changed = true, .changed_ms = 1000 };
+    /* Divided among queues. */
+    d.params.net_out_max_bps = 999999;
+    assert_false(avm_foreign_check(&c, &d, &m, AVM_KNOB_NET_OUT, 2000, &x));
+    assert_true(k->ours);
+
+    m.net_devices = 8;
+    d.params.net_out_max_bps = 0;
+    assert_false(avm_foreign_check(&c, &d, &m, AVM_KNOB_NET_OUT, 3000, &x));
+    assert_false(k->ours);
+    assert_int_equal(k->foreign_until_ms, 0);
+
+    /* On the same device somebody took it away. */
+    *k = (struct avm_knob_memory){ .known = true, .ours = true, .devices = 8,
+        .last = 1000000, .changed = true, .changed_ms = 1000 };
+    assert_true(avm_foreign_check(&c, &d, &m, AVM_KNOB_NET_OUT, 4000, &x));
+    assert_true(k->foreign_until_ms > 4000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +199,7 @@ int main(void)
         cmocka_unit_test(foreign_change_is_adopted),
         cmocka_unit_test(a_lease_that_ran_out_is_nobodys),
         cmocka_unit_test(no_knob_no_news),
+        cmocka_unit_test(a_limit_goes_with_its_device),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -115,8 +115,7 @@ struct avm_limits {
     bool cap_set, affinity_set;
     uint32_t cap_pct;
     uint64_t affinity;
-    uint32_t cpu_min_permille;   /* the rest is as in struct avm_need        */
-    uint64_t net_min_bps, net_max_bps, disk_min_bps, disk_max_bps;
+    uint64_t net_max_bps, disk_max_bps; /* 0: none                           */
 };
 
 struct avm_memory {

@@ -79,7 +79,6 @@ uint64_t avm_knob_devices(const struct avm_memory *m, enum avm_knob knob)
 {
     switch (knob) {
     case AVM_KNOB_NET_OUT:
-    case AVM_KNOB_NET_IN:
         return m->net_devices;
     case AVM_KNOB_DISK:
         return m->disk_devices;

@@ -12,7 +12,6 @@ static void convert(const struct xen_domctl_getdomaininfo *i,
                     struct avm_domain_sample *d, uint32_t *max_vcpu)
 {
     memset(d, 0, sizeof(*d));
-    d->link = d->disk = AVM_NONE;
     memcpy(d->uuid.b, i->handle, sizeof(d->uuid.b));
     d->domid = i->domain;
     if (i->flags & XEN_DOMINF_dying)

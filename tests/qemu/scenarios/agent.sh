@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# xen-run: --sched activity --debug --timeout 900
+# xen-run: --sched activity --debug --timeout 900 --file build/guest/workload
 #
 # avmd and avm on real Xen: needs, modes, changes, what somebody else changes,
 # kill -9, leases, a domain that goes, a database that cannot be used, bad input.
@@ -233,12 +233,71 @@ test_database() {
     stop_avmd
 }
 
+# rate_of DOMAIN FIELD: bytes per second in the last few windows
+rate_of() {
+    avm list -j | tr '{' '\n' | grep "\"name\":\"$1\"" |
+        grep -o "\"$2\":[0-9]*" | cut -d: -f2
+}
+between() { [ "$(rate_of "$1" "$2")" -ge "$3" ] && [ "$(rate_of "$1" "$2")" -le "$4" ]; }
+
+test_limits() {
+    local backend group
+    backend=/local/domain/0/backend/vif/$(xl domid sender)/0
+    group=/sys/fs/cgroup/avm/avm-$(xl domid reader)
+    avm need-rm burn
+    configure 'mode = "auto"'
+    start_avmd
+    one_line "a rate without a unit" 1 'net-max must be like' \
+        avm need-set sender --net-max=100
+    one_line "a disk rate that is none" 1 'disk-max must be like' \
+        avm need-set reader --disk-max=fast
+    /avm/in/workload netclient host="$(guest_ip sender)" bytes=16384 \
+        seconds=3600 > /dev/null 2>&1 &
+    CLIENT=$!
+    wait_for 60 "sender to send" between sender net_bps 400000 1000000000
+    wait_for 60 "reader to read" between reader disk_bps 400000 10000000000
+    say "without limits: $(rate_of sender net_bps) B/s sent," \
+        "$(rate_of reader disk_bps) B/s read"
+
+    avm need-set sender --net-max=150kB/s
+    avm need-set reader --disk-max=200kB/s
+    check "avm need-list has them" [ 2 -eq "$(avm need-list |
+        grep -Ec '150kB/s +none|none +200kB/s')" ]
+    wait_for 20 "the rate" \
+        row 'sender .* net-out +none +150kB/s avmd +verified' &&
+        ok "netback has its rate: $(xenstore-read "$backend/rate")"
+    wait_for 20 "io.max" row 'reader .* disk +none +200kB/s avmd +verified' &&
+        ok "blkback's threads have theirs: $(cat "$group/io.max")"
+    wait_for 60 "sender to send less" between sender net_bps 1 200000 &&
+        ok "net-max holds: $(rate_of sender net_bps) B/s"
+    wait_for 60 "reader to read less" between reader disk_bps 1 230000 &&
+        ok "disk-max holds: $(rate_of reader disk_bps) B/s"
+
+    xenstore-rm "$backend/rate"
+    wait_for 20 "the foreign change" \
+        row 'sender .* net-out +150kB/s +none foreign' &&
+        ok "who took the rate away is noticed"
+
+    stop_avmd KILL
+    check "after kill -9 the limit of the disk stays" \
+        grep -q rbps=200000 "$group/io.max"
+    start_avmd
+    stop_avmd
+    check "on the way out it is dropped" [ ! -e "$group" ]
+    kill $CLIENT
+    wait $CLIENT || true
+}
+
 configure
+head -c 16M /dev/zero | tr '\0' d > /dev/shm/reader.img
+guest_create sender 1 1 112 pv netserver,seconds=3600
+guest_create reader 1 1 112 pv diskread,seconds=3600,bytes=65536 \
+    'disk=["/dev/shm/reader.img,raw,xvda,rw"]'
 guest_create burn 1 1 112 pv hog,seconds=3600
 guest_create beat 1 1 112 pv periodic,seconds=3600,period_us=50000,work_us=1000
 test_before_avmd
-guest_wait_ready burn beat
-guest_go burn beat
+guest_wait_ready burn beat sender reader
+guest_go burn beat sender reader
 test_watching
 test_bad_input
 test_by_hand
@@ -247,6 +306,7 @@ test_kill
 test_destroy
 test_stop
 test_database
+test_limits
 check "no complaint of Xen" bash -c \
     '! xl dmesg | grep -E "ASSERT|BUG|WARN|Xen call trace"'
 cat $LOG
