@@ -97,12 +97,66 @@ void avm_state_free(avm_state *st)
         return;
     free(st->dom);
     free(st->mem);
+    free(st->by_uuid);
     free(st->restored);
     free(st->need);
     free(st->foreign);
     free(st->budget.at_ms);
     avm_plan_free(st->last_plan);
     free(st);
+}
+
+/* ------------------------------------------------------------------------ */
+/* By UUID                                                                  */
+
+/* For everything that begins with its UUID, and for a UUID alone. */
+static int uuid_cmp(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct avm_uuid));
+}
+
+static int by_uuid_cmp(const void *pa, const void *pb)
+{
+    const struct avm_by_uuid *a = pa, *b = pb;
+    int c = uuid_cmp(a, b);
+
+    return c ? c : a->at < b->at ? -1 : a->at > b->at;
+}
+
+_Static_assert(!offsetof(struct avm_need, uuid) &&
+               !offsetof(struct avm_memory, uuid) &&
+               !offsetof(struct avm_by_uuid, uuid), "uuid_cmp() needs that");
+
+static struct avm_by_uuid *by_uuid_new(const struct avm_sample *s)
+{
+    struct avm_by_uuid *x = calloc(s->nr ? s->nr : 1, sizeof(*x));
+    size_t i;
+
+    if (!x)
+        return NULL;
+    for (i = 0; i < s->nr; i++)
+        x[i] = (struct avm_by_uuid){ s->domain[i].uuid, i };
+    if (s->nr)
+        qsort(x, s->nr, sizeof(*x), by_uuid_cmp);
+    return x;
+}
+
+/* The first of by_uuid with this UUID, or by_uuid + nr. */
+static const struct avm_by_uuid *by_uuid_first(const avm_state *st,
+                                               const struct avm_uuid *uuid)
+{
+    size_t lo = 0, hi = st->nr;
+
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+
+        if (uuid_cmp(&st->by_uuid[mid], uuid) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < st->nr && avm_uuid_equal(&st->by_uuid[lo].uuid, uuid) ?
+           &st->by_uuid[lo] : st->by_uuid + st->nr;
 }
 
 /* ------------------------------------------------------------------------ */
@@ -126,12 +180,8 @@ void avm_role_weights(enum avm_role role, uint32_t *min, uint32_t *max)
 static const struct avm_need *need_of(const avm_state *st,
                                       const struct avm_uuid *uuid)
 {
-    size_t i;
-
-    for (i = 0; i < st->nr_needs; i++)
-        if (avm_uuid_equal(&st->need[i].uuid, uuid))
-            return &st->need[i];
-    return NULL;
+    return st->nr_needs ? bsearch(uuid, st->need, st->nr_needs,
+                                  sizeof(*st->need), uuid_cmp) : NULL;
 }
 
 static void apply_need(const avm_state *st, struct avm_domain *d,
@@ -178,25 +228,24 @@ static bool need_ok(const struct avm_need *n)
 
 int avm_state_needs(avm_state *st, const struct avm_need *need, size_t nr)
 {
-    struct avm_need *copy;
-    size_t i, j;
+    struct avm_need *copy = calloc(nr ? nr : 1, sizeof(*copy));
+    size_t i;
 
-    for (i = 0; i < nr; i++) {
-        bool twice = false;
-
-        for (j = 0; j < i; j++)
-            twice |= avm_uuid_equal(&need[i].uuid, &need[j].uuid);
-        if (twice || !need_ok(&need[i])) {
-            errno = EINVAL;
-            return -1;
-        }
-    }
-
-    copy = calloc(nr ? nr : 1, sizeof(*copy));
     if (!copy)
         return -1;
-    if (nr)
+    if (nr) {
         memcpy(copy, need, nr * sizeof(*copy));
+        qsort(copy, nr, sizeof(*copy), uuid_cmp);
+    }
+    for (i = 0; i < nr; i++) {
+        if (need_ok(&copy[i]) &&
+            (!i || !avm_uuid_equal(&copy[i - 1].uuid, &copy[i].uuid)))
+            continue;
+        free(copy);
+        errno = EINVAL;
+        return -1;
+    }
+
     free(st->need);
     st->need = copy;
     st->nr_needs = nr;
@@ -213,12 +262,11 @@ static struct avm_memory *memory_of(const avm_state *st,
                                     const struct avm_uuid *uuid,
                                     uint32_t domid)
 {
-    size_t i;
+    const struct avm_by_uuid *x = by_uuid_first(st, uuid);
 
-    for (i = 0; i < st->nr; i++)
-        if (st->dom[i].domid == domid &&
-            avm_uuid_equal(&st->dom[i].uuid, uuid))
-            return &st->mem[i];
+    for (; x < st->by_uuid + st->nr && avm_uuid_equal(&x->uuid, uuid); x++)
+        if (st->dom[x->at].domid == domid)
+            return &st->mem[x->at];
     return NULL;
 }
 
@@ -231,8 +279,7 @@ static void inherit(const avm_state *st, const struct avm_domain_sample *s,
                     uint64_t now_ms, struct avm_domain *d,
                     struct avm_memory *m)
 {
-    const struct avm_memory *old = memory_of(st, &s->uuid, s->domid);
-    size_t i;
+    const struct avm_memory *old = memory_of(st, &s->uuid, s->domid), *saved;
 
     memset(d, 0, sizeof(*d));
     memset(m, 0, sizeof(*m));
@@ -243,9 +290,11 @@ static void inherit(const avm_state *st, const struct avm_domain_sample *s,
         if (m->pool != s->pool)
             memset(m->knob, 0, sizeof(m->knob));
     } else {
-        for (i = 0; i < st->nr_restored; i++)
-            if (avm_uuid_equal(&st->restored[i].uuid, &s->uuid))
-                *m = st->restored[i];
+        saved = st->nr_restored ? bsearch(&s->uuid, st->restored,
+                                          st->nr_restored, sizeof(*saved),
+                                          uuid_cmp) : NULL;
+        if (saved)
+            *m = *saved;
         m->first_ms = now_ms;
         d->class_since_ms = now_ms;
     }
@@ -313,6 +362,7 @@ int avm_observe(avm_state *st, const struct avm_sample *sample)
     size_t room = sample->nr ? sample->nr : 1, i;
     struct avm_domain *dom;
     struct avm_memory *mem;
+    struct avm_by_uuid *by_uuid;
     struct avm_change *foreign;
 
     if (sample->mono_ns <= st->last_ns ||
@@ -324,9 +374,11 @@ int avm_observe(avm_state *st, const struct avm_sample *sample)
     dom = calloc(room, sizeof(*dom));
     mem = calloc(room, sizeof(*mem));
     foreign = calloc(room * AVM_NR_KNOBS, sizeof(*foreign));
-    if (!dom || !mem || !foreign) {
+    by_uuid = by_uuid_new(sample);
+    if (!dom || !mem || !foreign || !by_uuid) {
         free(dom);
         free(mem);
+        free(by_uuid);
         free(foreign);
         return -1;
     }
@@ -334,16 +386,20 @@ int avm_observe(avm_state *st, const struct avm_sample *sample)
     st->foreign = foreign;
     st->nr_foreign = 0;
 
+    if (st->nr_restored)
+        qsort(st->restored, st->nr_restored, sizeof(*st->restored), uuid_cmp);
     for (i = 0; i < sample->nr; i++)
         observe_one(st, &sample->domain[i], sample->mono_ns, &dom[i], &mem[i]);
 
     free(st->dom);
     free(st->mem);
+    free(st->by_uuid);
     free(st->restored);
     st->restored = NULL;
     st->nr_restored = 0;
     st->dom = dom;
     st->mem = mem;
+    st->by_uuid = by_uuid;
     st->nr = sample->nr;
     st->host = sample->host;
     st->last_ns = sample->mono_ns;
@@ -359,12 +415,9 @@ const struct avm_domain *avm_domains(const avm_state *st, size_t *nr)
 const struct avm_domain *avm_domain_by_uuid(const avm_state *st,
                                             const struct avm_uuid *uuid)
 {
-    size_t i;
+    const struct avm_by_uuid *x = by_uuid_first(st, uuid);
 
-    for (i = 0; i < st->nr; i++)
-        if (avm_uuid_equal(&st->dom[i].uuid, uuid))
-            return &st->dom[i];
-    return NULL;
+    return x < st->by_uuid + st->nr ? &st->dom[x->at] : NULL;
 }
 
 const struct avm_domain *avm_domain_by_id(const avm_state *st, uint32_t domid)

@@ -5,6 +5,12 @@
 
 #include "core/core.h"
 
+/* Finds a domain by its UUID, which two of them may have for a moment. */
+struct avm_by_uuid {
+    struct avm_uuid uuid;
+    size_t at;                   /* in dom[] and mem[]                       */
+};
+
 struct avm_state {
     struct avm_config config;
     struct avm_host host;
@@ -13,12 +19,13 @@ struct avm_state {
     size_t nr;                   /* dom[i] and mem[i] belong together        */
     struct avm_domain *dom;
     struct avm_memory *mem;
+    struct avm_by_uuid *by_uuid; /* nr of them, ascending (uuid, at)         */
 
     size_t nr_restored;          /* from the journal, not seen yet           */
     struct avm_memory *restored;
 
     size_t nr_needs;
-    struct avm_need *need;
+    struct avm_need *need;       /* ascending UUID                           */
 
     size_t nr_foreign;
     struct avm_change *foreign;

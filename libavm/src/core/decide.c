@@ -65,25 +65,65 @@ struct others {
     uint32_t wait_permille;     /* of the one that waits most                */
 };
 
-static struct others others_of(const struct avm_domain *dom, size_t nr,
-                               const size_t *group, size_t me)
+static bool counts(const struct avm_domain *d)
 {
-    struct others o = { 0, 0, 0 };
+    return d->role != AVM_ROLE_BACKGROUND && d->klass != AVM_CLASS_IDLE &&
+           d->smooth.length_ns;
+}
+
+/*
+ * What others_of() needs of each group, by the group's number, in the temporary
+ * arrays of scratch: how many are busy, how many wait, and how long the two
+ * that wait most do.
+ */
+static void groups_count(const struct avm_domain *dom, size_t nr,
+                         struct avm_scratch *s)
+{
+    uint32_t *busy = s->tmp_demand, *waiting = s->tmp_weight;
+    uint32_t *most = s->tmp_share, *second = s->after;
     size_t i;
+
+    for (i = 0; i < nr; i++)
+        busy[i] = waiting[i] = most[i] = second[i] = 0;
 
     for (i = 0; i < nr; i++) {
         uint32_t p = dom[i].pressure_permille[AVM_RES_CPU];
+        size_t g = s->group[i];
 
-        if (i == me || group[i] != group[me] ||
-            dom[i].role == AVM_ROLE_BACKGROUND ||
-            dom[i].klass == AVM_CLASS_IDLE || !dom[i].smooth.length_ns)
+        if (!counts(&dom[i]))
             continue;
-        o.busy++;
+        busy[g]++;
         if (p < WAITS_PERMILLE)
             continue;
-        o.waiting++;
-        o.wait_permille = avm_max_u32(o.wait_permille, p);
+        waiting[g]++;
+        if (p > most[g]) {
+            second[g] = most[g];
+            most[g] = p;
+        } else {
+            second[g] = avm_max_u32(second[g], p);
+        }
     }
+}
+
+/* All of its group but for 'me'. */
+static struct others others_of(const struct avm_domain *dom,
+                               const struct avm_scratch *s, size_t me)
+{
+    uint32_t p = dom[me].pressure_permille[AVM_RES_CPU];
+    size_t g = s->group[me];
+    struct others o = {
+        .busy = s->tmp_demand[g], .waiting = s->tmp_weight[g],
+        .wait_permille = s->tmp_share[g],
+    };
+
+    if (!counts(&dom[me]))
+        return o;
+    o.busy--;
+    if (p < WAITS_PERMILLE)
+        return o;
+    o.waiting--;
+    if (p == o.wait_permille)
+        o.wait_permille = s->after[g];
     return o;
 }
 
@@ -290,6 +330,7 @@ size_t avm_decide(const struct avm_host *host, const struct avm_domain *dom,
         s->weight[i] = dom[i].params.weight;
     }
     avm_share_groups(s, s->demand, s->weight, s->before, nr);
+    groups_count(dom, nr, s);
 
     for (i = 0; i < nr; i++) {
         const struct avm_domain *d = &dom[i];
@@ -301,7 +342,7 @@ size_t avm_decide(const struct avm_host *host, const struct avm_domain *dom,
             (d->flags & (AVM_DOM_CONTROL | AVM_DOM_DYING | AVM_DOM_SHUTDOWN)))
             continue;
 
-        o = others_of(dom, nr, s->group, i);
+        o = others_of(dom, s, i);
         decide_urgency(d, i, m, &o, wish, &n);
         decide_weight(d, i, m, &o, s->capacity[i], s->before[i], wish, &n);
         decide_declared(d, i, m, AVM_KNOB_CAP, m->limits.cap_set,

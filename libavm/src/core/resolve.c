@@ -12,6 +12,7 @@
  * only: what is critical may fill half of the CPU time, or it would starve the
  * rest.
  */
+#define _GNU_SOURCE /* qsort_r */
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,23 +136,29 @@ void avm_share(uint32_t capacity, const uint32_t *demand,
 void avm_share_groups(struct avm_scratch *s, const uint32_t *demand,
                       const uint32_t *weight, uint32_t *share, size_t nr)
 {
-    size_t g, i, n;
+    size_t *next = s->member, g, i, n;
+    uint32_t *last = s->tmp_share;
+
+    /* A list for each group, in ascending order: its head has its number. */
+    for (i = 0; i < nr; i++) {
+        g = s->group[i];
+        if (g != i)
+            next[last[g]] = i;
+        last[g] = i;
+        next[i] = nr;
+    }
 
     for (g = 0; g < nr; g++) {
         if (s->group[g] != g)
             continue;
-        for (i = g, n = 0; i < nr; i++) {
-            if (s->group[i] != g)
-                continue;
-            s->member[n] = i;
+        for (i = g, n = 0; i < nr; i = next[i], n++) {
             s->tmp_demand[n] = demand[i];
             s->tmp_weight[n] = weight[i];
-            n++;
         }
         avm_share(s->capacity[g], s->tmp_demand, s->tmp_weight, s->tmp_share,
                   n);
-        for (i = 0; i < n; i++)
-            share[s->member[i]] = s->tmp_share[i];
+        for (i = g, n = 0; i < nr; i = next[i], n++)
+            share[i] = s->tmp_share[n];
     }
 }
 
@@ -313,47 +320,79 @@ static int64_t moved(const struct avm_scratch *s, size_t i)
     return (int64_t)s->after[i] - (int64_t)s->before[i];
 }
 
+static int uuid_cmp(const void *pa, const void *pb, void *pdom)
+{
+    const struct avm_domain *dom = pdom;
+    size_t a = *(const size_t *)pa, b = *(const size_t *)pb;
+    int c = memcmp(&dom[a].uuid, &dom[b].uuid, sizeof(dom[a].uuid));
+
+    return c ? c : a < b ? -1 : a > b;
+}
+
+static void write_grant(const struct avm_domain *from,
+                        const struct avm_domain *to, uint32_t floor_weight,
+                        uint32_t share, struct avm_grant *g)
+{
+    memset(g, 0, sizeof(*g));
+    g->to = to->uuid;
+    g->from = from->uuid;
+    g->to_domid = to->domid;
+    g->from_domid = from->domid;
+    g->share_permille = share;
+    g->floor_weight = floor_weight;
+    avm_text(g->rule, "%s gives to %s", avm_role_name(from->role),
+             avm_role_name(to->role));
+}
+
 /*
  * Pairs those who have less than with everybody's own weight with those who
- * have more. s->before and s->after are used up.
+ * have more, both in the order of their UUIDs. Who was given all that it has
+ * more is left behind for good, so this takes one walk through each group.
+ * s->before, s->after and the temporary arrays are used up.
  */
 static size_t ledger(const struct avm_domain *dom, const struct avm_memory *mem,
                      size_t nr, struct avm_scratch *s,
                      struct avm_grant *grant, size_t max_grants)
 {
-    size_t *by_uuid = s->member, n = 0, a, b, i, j;
+    size_t *by_uuid = s->member, n = 0, a, i;
+    uint32_t *head = s->tmp_demand, *tail = s->tmp_share, *next = s->tmp_weight;
 
     for (i = 0; i < nr; i++) {
-        for (j = i; j && memcmp(&dom[by_uuid[j - 1]].uuid, &dom[i].uuid,
-                                sizeof(dom[i].uuid)) > 0; j--)
-            by_uuid[j] = by_uuid[j - 1];
-        by_uuid[j] = i;
+        by_uuid[i] = i;
+        head[i] = nr;
+    }
+    if (nr)
+        qsort_r(by_uuid, nr, sizeof(*by_uuid), uuid_cmp, (void *)dom);
+
+    /* Who takes: a list for each group. */
+    for (a = 0; a < nr; a++) {
+        size_t to = by_uuid[a], g = s->group[to];
+
+        if (moved(s, to) < GRANT_MIN_PERMILLE)
+            continue;
+        if (head[g] == nr)
+            head[g] = to;
+        else
+            next[tail[g]] = to;
+        tail[g] = to;
+        next[to] = nr;
     }
 
     for (a = 0; a < nr; a++) {
-        for (b = 0; b < nr && n < max_grants; b++) {
-            size_t from = by_uuid[a], to = by_uuid[b];
-            struct avm_grant *g = &grant[n];
-            int64_t share;
+        size_t from = by_uuid[a], g = s->group[from];
 
-            if (s->group[from] != s->group[to])
-                continue;
-            share = moved(s, to) < -moved(s, from) ? moved(s, to) :
-                                                     -moved(s, from);
-            if (share < GRANT_MIN_PERMILLE)
-                continue;
+        while (head[g] != nr && n < max_grants &&
+               -moved(s, from) >= GRANT_MIN_PERMILLE) {
+            size_t to = head[g];
+            int64_t share = moved(s, to) < -moved(s, from) ? moved(s, to) :
+                                                             -moved(s, from);
+
             s->before[from] -= share;
             s->after[to] -= share;
-            memset(g, 0, sizeof(*g));
-            g->to = dom[to].uuid;
-            g->from = dom[from].uuid;
-            g->to_domid = dom[to].domid;
-            g->from_domid = dom[from].domid;
-            g->share_permille = share;
-            g->floor_weight = mem[from].limits.weight_min;
-            avm_text(g->rule, "%s gives to %s", avm_role_name(dom[from].role),
-                     avm_role_name(dom[to].role));
-            n++;
+            write_grant(&dom[from], &dom[to], mem[from].limits.weight_min,
+                        share, &grant[n++]);
+            if (moved(s, to) < GRANT_MIN_PERMILLE)
+                head[g] = next[to];
         }
     }
     return n;
