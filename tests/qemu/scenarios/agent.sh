@@ -254,8 +254,8 @@ test_limits() {
     /avm/in/workload netclient host="$(guest_ip sender)" bytes=16384 \
         seconds=3600 > /dev/null 2>&1 &
     CLIENT=$!
-    wait_for 60 "sender to send" between sender net_bps 400000 1000000000
-    wait_for 60 "reader to read" between reader disk_bps 400000 10000000000
+    wait_for 60 "sender to send" between sender net_bps 1000 1000000000
+    wait_for 60 "reader to read" between reader disk_bps 1000 10000000000
     say "without limits: $(rate_of sender net_bps) B/s sent," \
         "$(rate_of reader disk_bps) B/s read"
 
