@@ -3,7 +3,7 @@
 # With clang the same sources and -fsanitize=fuzzer instead of driver.c.
 
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz-*.c))
-FUZZ_LIBAVM_SRC := $(wildcard libavm/src/json/*.c) libavm/src/words.c \
+FUZZ_LIBAVM_SRC := libavm/src/params.c $(wildcard libavm/src/json/*.c) libavm/src/words.c \
     libavm/src/state.c $(wildcard libavm/src/core/*.c)
 
 UNIT_TESTS += $(FUZZERS:%=build/test/fuzz/%)
