@@ -446,13 +446,9 @@ void act_restrict(struct act_unit *su, const cpumask_t *hard)
     su->rq->nr_restricted += su->restricted;
 }
 
-/* Charge @su for what others ran for it. */
-void act_pay(struct act_unit *su)
+void act_pay_lent(struct act_unit *su)
 {
     s_time_t lent = act_inherit_collect(su);
-
-    if ( !lent )
-        return;
 
     act_set_vruntime(su, su->vruntime + act_virtual(su, lent));
     /* Who goes first by a reservation lends of that. */
@@ -460,23 +456,29 @@ void act_pay(struct act_unit *su)
         su->reserve_left -= lent;
 }
 
-/* Charge a running unit up to @now. Idle units never count as running. */
-void act_charge(struct act_unit *su, s_time_t now)
+/* A running unit that is charged, of the fair class or none. Is its slice over? */
+static void act_look_at_slice(struct act_unit *su, s_time_t now)
 {
-    s_time_t delta = now - su->charged;
-    bool reason_gone, inherits = su->donor;
-
-    /* NOW() of different pCPUs may differ by a little. */
-    if ( !su->running || delta <= 0 )
+    if ( act_before(su->vruntime, su->vdeadline) )
         return;
 
-    if ( su->active && act_pays(su) )
-        su->rq->clock.charged += delta;
-    su->charged = now;
-    su->burst += delta;
-    act_set_vruntime(su, su->vruntime +
-                         act_virtual(su, delta - act_inherit_charge(su, delta,
-                                                                    now)));
+    if ( act_event_works(su, now) )
+    {
+        act_event_go_on(su, now);
+        act_new_slice(su, now);
+    }
+    else
+        act_expire_slice(su, now);
+}
+
+/* @su, for which more than its share may count, ran for @delta until @now. */
+static void act_charge_special(struct act_unit *su, s_time_t delta,
+                               s_time_t now)
+{
+    bool reason_gone, inherits = su->donor;
+    s_time_t lends = inherits ? act_inherit_charge(su, delta, now) : 0;
+
+    act_set_vruntime(su, su->vruntime + act_virtual(su, delta - lends));
     act_pay(su);
     if ( act_is_capped(su) )
         su->budget -= delta;
@@ -492,17 +494,35 @@ void act_charge(struct act_unit *su, s_time_t now)
         su->picked = 0;
         act_expire_slice(su, now);
     }
-    else if ( !act_before(su->vruntime, su->vdeadline) ||
-              (su->class != ACT_FAIR && act_in_debt(su, now)) )
+    else if ( su->class == ACT_FAIR )
+        act_look_at_slice(su, now);
+    else if ( !act_before(su->vruntime, su->vdeadline) || act_in_debt(su, now) )
+        act_expire_slice(su, now);
+}
+
+/* Charge a running unit up to @now. Idle units never count as running. */
+void act_charge(struct act_unit *su, s_time_t now)
+{
+    s_time_t delta = now - su->charged;
+
+    /* NOW() of different pCPUs may differ by a little. */
+    if ( !su->running || delta <= 0 )
+        return;
+
+    if ( su->active && !su->donor )
+        su->rq->clock.charged += delta;
+    su->charged = now;
+    su->burst += delta;
+
+    if ( unlikely(su->class != ACT_FAIR || su->donor || su->probe ||
+                  read_atomic(&su->lent) || act_is_capped(su)) )
     {
-        if ( su->class == ACT_FAIR && act_event_works(su, now) )
-        {
-            act_event_go_on(su, now);
-            act_new_slice(su, now);
-        }
-        else
-            act_expire_slice(su, now);
+        act_charge_special(su, delta, now);
+        return;
     }
+
+    act_set_vruntime(su, su->vruntime + act_virtual(su, delta));
+    act_look_at_slice(su, now);
 }
 
 /*
