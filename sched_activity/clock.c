@@ -220,8 +220,7 @@ s_time_t act_lag(const struct act_unit *su, s_time_t now)
     s_time_t vtime;
 
     return act_vtime(su, now, &vtime)
-           ? (vtime - act_vruntime(su, now)) * su->weight / ACT_WEIGHT_SCALE
-           : 0;
+           ? act_real(su, vtime - act_vruntime(su, now)) : 0;
 }
 
 /*

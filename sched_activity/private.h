@@ -335,6 +335,13 @@ static inline bool act_before(s_time_t a, s_time_t b)
     return (s_time_t)((uint64_t)a - (uint64_t)b) < 0;
 }
 
+/* So much virtual time of @su in time on a pCPU. */
+static inline s_time_t act_real(const struct act_unit *su, s_time_t virtual)
+{
+    return likely(su->weight == ACT_WEIGHT_SCALE)
+           ? virtual : virtual * su->weight / ACT_WEIGHT_SCALE;
+}
+
 static inline void act_clock_count(const struct act_unit *su)
 {
     su->rq->clock.nr_running++;

@@ -102,6 +102,17 @@ void act_enqueue(struct act_unit *su, s_time_t now)
         act_reserve_wait(su, now);
 }
 
+/*
+ * The one behind the first of a tree. Nothing is to its left, so in a red-black
+ * tree its right subtree is at most one node.
+ */
+static struct act_unit *act_second(const struct act_unit *first)
+{
+    struct rb_node *node = first->node.rb_right ?: rb_parent(&first->node);
+
+    return node ? rb_entry(node, struct act_unit, node) : NULL;
+}
+
 /* Off its tree. It stays active: what it does next decides about that. */
 void act_dequeue(struct act_unit *su)
 {
@@ -111,8 +122,10 @@ void act_dequeue(struct act_unit *su)
 
     if ( rq->first[su->class] == su )
     {
-        rq->first[su->class] = act_after(su);
-        if ( !rq->first[su->class] )
+        struct act_unit *second = act_second(su);
+
+        rq->first[su->class] = second;
+        if ( !second )
             rq->classes &= ~(1U << su->class);
     }
     rb_erase(&su->node, &rq->tree[su->class]);
@@ -510,8 +523,7 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
     else if ( next == rival && !rq->nr_queued )
         run = params->slice_max;
     else
-        run = (next->vdeadline - next->vruntime) * next->weight /
-              ACT_WEIGHT_SCALE;
+        run = act_real(next, next->vdeadline - next->vruntime);
 
     if ( next->class <= ACT_RESERVED )
         run = next->reserve_left;
