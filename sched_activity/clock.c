@@ -62,6 +62,12 @@ static s_time_t act_vruntime(const struct act_unit *su, s_time_t now)
            ? su->vruntime + act_virtual(su, now - su->charged) : su->vruntime;
 }
 
+/* Is @offset more than @max away from 0? */
+static inline bool act_beyond(s_time_t offset, s_time_t max)
+{
+    return (uint64_t)offset + max > 2 * (uint64_t)max;
+}
+
 /* The clock at @now. */
 static inline s_time_t act_clock_read(struct act_clock *clock, s_time_t now)
 {
@@ -72,7 +78,7 @@ static inline s_time_t act_clock_read(struct act_clock *clock, s_time_t now)
         return clock->base;
 
     mean = (clock->offset + ran * ACT_WEIGHT_SCALE) / (s_time_t)clock->weight;
-    if ( mean > ACT_OFFSET_MAX || mean < -ACT_OFFSET_MAX )
+    if ( unlikely(act_beyond(mean, ACT_OFFSET_MAX)) )
     {
         clock->base += mean;
         clock->offset -= mean * (s_time_t)clock->weight;
@@ -269,26 +275,15 @@ bool act_in_debt(const struct act_unit *su, s_time_t now)
                        vtime + act_virtual(su, debt_max + ACT_LAG_MAX));
 }
 
-/*
- * How long a round is: as many slices of half of slice_max as there are units for
- * a pCPU; but so that a whole number of rounds makes up 100 ms, in which shares
- * are exact, then.
- */
-static s_time_t act_round(struct act_runqueue *rq, s_time_t slice)
+/* As act_round(), of which the present length is not known to be right. */
+static noinline s_time_t act_new_round(struct act_runqueue *rq, s_time_t want)
 {
     static const s_time_t lengths[] = {
         MILLISECS(100) / 50, MILLISECS(100) / 20, MILLISECS(100) / 10,
         MILLISECS(100) / 8, MILLISECS(100) / 5, MILLISECS(100) / 4,
         MILLISECS(100) / 2, MILLISECS(100)
     };
-    s_time_t want = slice * rq->clock.nr_active;
     unsigned int i;
-
-    if ( rq->round.above < want && want <= rq->round.up_to )
-        return rq->round.length;
-
-    if ( MILLISECS(100) * rq->nr_cpus < want )
-        return want / rq->nr_cpus;
 
     for ( i = 0; lengths[i] * rq->nr_cpus < want; i++ )
         continue;
@@ -300,6 +295,24 @@ static s_time_t act_round(struct act_runqueue *rq, s_time_t slice)
     };
 
     return rq->round.length;
+}
+
+/*
+ * How long a round is: as many slices of half of slice_max as there are units for
+ * a pCPU; but so that a whole number of rounds makes up 100 ms, in which shares
+ * are exact, then.
+ */
+static inline s_time_t act_round(struct act_runqueue *rq, s_time_t slice)
+{
+    s_time_t want = slice * rq->clock.nr_active;
+
+    if ( MILLISECS(100) * rq->nr_cpus < want )
+        return want / rq->nr_cpus;
+
+    if ( rq->round.above < want && want <= rq->round.up_to )
+        return rq->round.length;
+
+    return act_new_round(rq, want);
 }
 
 /* The part of a round that is @su's own. */
@@ -324,7 +337,7 @@ s_time_t act_boost_slice(const struct act_unit *su)
     return ACT_BOOST_SLICES * su->dom->prv->params.slice_min;
 }
 
-s_time_t act_slice(const struct act_unit *su)
+static inline s_time_t act_slice(const struct act_unit *su)
 {
     s_time_t burst = max(su->burst, su->burst_avg);
 
@@ -337,7 +350,8 @@ s_time_t act_slice(const struct act_unit *su)
 }
 
 /* Fetch @su, if it is farther away from @vtime than it may be. */
-static void act_fetch(struct act_unit *su, s_time_t vtime, s_time_t lag_max)
+static noinline void act_fetch(struct act_unit *su, s_time_t vtime,
+                               s_time_t lag_max)
 {
     const struct act_params *params = &su->dom->prv->params;
     s_time_t spread, first, last;
@@ -364,12 +378,11 @@ static inline void act_keep_near(struct act_unit *su, s_time_t vtime)
     s_time_t lag_max = act_virtual(su, ACT_LAG_MAX);
 
     /* Its bounds are farther away than this on both sides. */
-    if ( act_before(su->vruntime, vtime - lag_max) ||
-         act_before(vtime + lag_max, su->vruntime) )
+    if ( unlikely(act_beyond(su->vruntime - vtime, lag_max)) )
         act_fetch(su, vtime, lag_max);
 }
 
-static void act_start_slice(struct act_unit *su)
+static inline void act_start_slice(struct act_unit *su)
 {
     su->vdeadline = su->vruntime + act_virtual(su, act_slice(su));
     act_trace(slice, su);

@@ -386,7 +386,6 @@ void act_charge(struct act_unit *su, s_time_t now);
 s_time_t act_lag(const struct act_unit *su, s_time_t now);
 bool act_in_debt(const struct act_unit *su, s_time_t now);
 s_time_t act_boost_slice(const struct act_unit *su);
-s_time_t act_slice(const struct act_unit *su);
 void act_new_slice(struct act_unit *su, s_time_t now);
 void act_place(struct act_unit *su, s_time_t now);
 void act_assign(struct act_unit *su, struct act_runqueue *rq, s_time_t now);
@@ -562,7 +561,13 @@ void act_reserve_init(struct act_unit *su);
 void act_reserve_destroy(struct act_unit *su);
 
 /* record.c: the lock of su->rq is held. */
-void act_record_run(struct act_unit *su, s_time_t now);
+void act_record_latency(struct act_unit *su, s_time_t now);
+/* The unit got a pCPU at @now. */
+static inline void act_record_run(struct act_unit *su, s_time_t now)
+{
+    if ( su->wake_time )
+        act_record_latency(su, now);
+}
 void act_record_block(struct act_unit *su);
 void act_record_wake(struct act_unit *su, s_time_t now);
 void act_record_fill(struct act_unit *su, const struct vcpu *v, s_time_t now,

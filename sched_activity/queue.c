@@ -128,9 +128,9 @@ void act_dequeue(struct act_unit *su)
         if ( !second )
             rq->classes &= ~(1U << su->class);
     }
-    rb_erase(&su->node, &rq->tree[su->class]);
     rq->nr_queued--;
     su->state = ACT_OUT;
+    rb_erase(&su->node, &rq->tree[su->class]);
 }
 
 /* The terms of @su's domain have changed while it waits. */
@@ -400,18 +400,14 @@ void act_tickle(struct act_unit *su, s_time_t now)
  * @su is the first of its tree, but has its data in another pCPU's cache. One of
  * the next few that ran on @cpu is as good, if it would have its turn soon.
  */
-static struct act_unit *act_prefer_warm(struct act_unit *su,
-                                        const struct act_unit *prev,
-                                        unsigned int cpu)
+static noinline struct act_unit *act_prefer_warm(struct act_unit *su,
+                                                 const struct act_unit *prev,
+                                                 unsigned int cpu)
 {
+    s_time_t soon = su->vdeadline + su->dom->prv->params.slice_min;
     struct act_unit *other = su;
     unsigned int i;
-    s_time_t soon;
 
-    if ( su->class != ACT_FAIR || sched_unit_master(su->unit) == cpu )
-        return su;
-
-    soon = su->vdeadline + su->dom->prv->params.slice_min;
     for ( i = 0; i < ACT_WARM_UNITS && (other = act_after(other)); i++ )
     {
         if ( !act_before(other->vdeadline, soon) ||
@@ -464,7 +460,9 @@ static struct act_unit *act_first(struct act_runqueue *rq,
             }
 
             if ( !act_is_capped(su) || act_cap_grab(su) )
-                return act_prefer_warm(su, prev, cpu);
+                return su->class != ACT_FAIR ||
+                       sched_unit_master(su->unit) == cpu
+                       ? su : act_prefer_warm(su, prev, cpu);
 
             next = act_after(su);
             act_park_queued(su);
