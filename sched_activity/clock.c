@@ -468,7 +468,7 @@ void act_pay_lent(struct act_unit *su)
         su->reserve_left -= lent;
 }
 
-/* A running unit that is charged, of the fair class or none. Is its slice over? */
+/* @su, which runs, of the fair class, was charged. Is its slice over? */
 static void act_look_at_slice(struct act_unit *su, s_time_t now)
 {
     if ( act_before(su->vruntime, su->vdeadline) )
@@ -483,7 +483,10 @@ static void act_look_at_slice(struct act_unit *su, s_time_t now)
         act_expire_slice(su, now);
 }
 
-/* @su, for which more than its share may count, ran for @delta until @now. */
+/*
+ * @su ran for @delta until @now. It is urgent, looked at, or capped, or others pay
+ * for it, or it for others.
+ */
 static void act_charge_special(struct act_unit *su, s_time_t delta,
                                s_time_t now)
 {

@@ -335,7 +335,7 @@ static inline bool act_before(s_time_t a, s_time_t b)
     return (s_time_t)((uint64_t)a - (uint64_t)b) < 0;
 }
 
-/* So much virtual time of @su in time on a pCPU. */
+/* @virtual, a virtual time of @su, in time on a pCPU. */
 static inline s_time_t act_real(const struct act_unit *su, s_time_t virtual)
 {
     return likely(su->weight == ACT_WEIGHT_SCALE)
@@ -509,7 +509,10 @@ static inline void act_inherit_end(struct act_unit *su)
         act_inherit_give_back(su);
 }
 
-/* @su gets a pCPU, or keeps it. Who has no urgency neither lends nor inherits. */
+/*
+ * @su gets a pCPU, or keeps it. Who has no urgency lends nothing; if nothing is lent
+ * to it either, there is nothing to decide.
+ */
 static inline void act_inherit_decided(struct act_unit *su, s_time_t now)
 {
     if ( unlikely(read_atomic(&su->dom->urgency) !=
