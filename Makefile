@@ -16,6 +16,8 @@
 MAKEFLAGS += --no-builtin-rules
 
 JOBS ?= 2
+# Of "make test-long": ten million take about ten minutes.
+OPERATIONS ?= 10000000
 CC := gcc
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
@@ -55,17 +57,24 @@ STEPS_SIM := \
     'Xen source=$(XEN)/version' \
     'patches=$(XEN)/.patched' \
     'simulator=build/avm-sim'
+STEPS_LONG := \
+    'packages=build/.deps' \
+    'Xen source=$(XEN)/version' \
+    'patches=$(XEN)/.patched' \
+    'simulator=build/sim-quick/test-sched'
 
 # What "make clean" leaves, because it came over the network.
 KEPT := build/.deps build/xen build/dom0 \
     $(addprefix $(XEN)/,apt download pristine version)
 
-.PHONY: help deps build demo test bench-sim bench-xen clean distclean programs unit-tests
+.PHONY: help deps build demo test test-long bench-sim bench-xen clean distclean programs unit-tests
 
 help:
 	@echo 'make demo       six guests on real Xen in QEMU: under credit2, then'
 	@echo '                sched=activity with avmd; report in build/demo'
 	@echo 'make test       build everything and run every test'
+	@echo 'make test-long  $(OPERATIONS) random operations on the scheduler, checked after'
+	@echo '                each, with a count as it goes (OPERATIONS=N)'
 	@echo 'make bench-sim  every scheduler in every scenario of the simulator, scored;'
 	@echo '                table and pictures in docs/results, JSON in build/bench'
 	@echo 'make bench-xen  each scheduler on real Xen in QEMU, same guests; table in'
@@ -100,6 +109,11 @@ test:
 	        --qemu-alone '$(name)=$(QEMU_TEST_$(name))') \
 	    $(foreach name,$(QEMU_TESTS), \
 	        --qemu '$(name)=$(QEMU_TEST_$(name))')
+
+test-long:
+	@$(SCRIPTS)/preflight
+	@$(SCRIPTS)/steps $(JOBS) $(STEPS_LONG)
+	@build/sim-quick/test-sched --operations $(OPERATIONS)
 
 bench-sim:
 	@$(SCRIPTS)/preflight

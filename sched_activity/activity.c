@@ -681,7 +681,8 @@ static void cf_check act_schedule(const struct scheduler *ops,
 
     ASSERT(spin_is_locked(&rq->lock));
 
-    __cpumask_clear_cpu(cpu, &rq->tickled);
+    if ( cpumask_test_cpu(cpu, &rq->tickled) )
+        __cpumask_clear_cpu(cpu, &rq->tickled);
     act_charge(prev, now);
 
     if ( !tasklet_work_scheduled )

@@ -62,6 +62,12 @@ static s_time_t act_vruntime(const struct act_unit *su, s_time_t now)
            ? su->vruntime + act_virtual(su, now - su->charged) : su->vruntime;
 }
 
+/* Is @offset more than @max away from 0? */
+static inline bool act_beyond(s_time_t offset, s_time_t max)
+{
+    return (uint64_t)offset + max > 2 * (uint64_t)max;
+}
+
 /* The clock at @now. */
 static inline s_time_t act_clock_read(struct act_clock *clock, s_time_t now)
 {
@@ -72,7 +78,7 @@ static inline s_time_t act_clock_read(struct act_clock *clock, s_time_t now)
         return clock->base;
 
     mean = (clock->offset + ran * ACT_WEIGHT_SCALE) / (s_time_t)clock->weight;
-    if ( mean > ACT_OFFSET_MAX || mean < -ACT_OFFSET_MAX )
+    if ( unlikely(act_beyond(mean, ACT_OFFSET_MAX)) )
     {
         clock->base += mean;
         clock->offset -= mean * (s_time_t)clock->weight;
@@ -220,8 +226,7 @@ s_time_t act_lag(const struct act_unit *su, s_time_t now)
     s_time_t vtime;
 
     return act_vtime(su, now, &vtime)
-           ? (vtime - act_vruntime(su, now)) * su->weight / ACT_WEIGHT_SCALE
-           : 0;
+           ? act_real(su, vtime - act_vruntime(su, now)) : 0;
 }
 
 /*
@@ -270,26 +275,15 @@ bool act_in_debt(const struct act_unit *su, s_time_t now)
                        vtime + act_virtual(su, debt_max + ACT_LAG_MAX));
 }
 
-/*
- * How long a round is: as many slices of half of slice_max as there are units for
- * a pCPU; but so that a whole number of rounds makes up 100 ms, in which shares
- * are exact, then.
- */
-static s_time_t act_round(struct act_runqueue *rq, s_time_t slice)
+/* As act_round(), of which the present length is not known to be right. */
+static noinline s_time_t act_new_round(struct act_runqueue *rq, s_time_t want)
 {
     static const s_time_t lengths[] = {
         MILLISECS(100) / 50, MILLISECS(100) / 20, MILLISECS(100) / 10,
         MILLISECS(100) / 8, MILLISECS(100) / 5, MILLISECS(100) / 4,
         MILLISECS(100) / 2, MILLISECS(100)
     };
-    s_time_t want = slice * rq->clock.nr_active;
     unsigned int i;
-
-    if ( rq->round.above < want && want <= rq->round.up_to )
-        return rq->round.length;
-
-    if ( MILLISECS(100) * rq->nr_cpus < want )
-        return want / rq->nr_cpus;
 
     for ( i = 0; lengths[i] * rq->nr_cpus < want; i++ )
         continue;
@@ -301,6 +295,24 @@ static s_time_t act_round(struct act_runqueue *rq, s_time_t slice)
     };
 
     return rq->round.length;
+}
+
+/*
+ * How long a round is: as many slices of half of slice_max as there are units for
+ * a pCPU; but so that a whole number of rounds makes up 100 ms, in which shares
+ * are exact, then.
+ */
+static inline s_time_t act_round(struct act_runqueue *rq, s_time_t slice)
+{
+    s_time_t want = slice * rq->clock.nr_active;
+
+    if ( MILLISECS(100) * rq->nr_cpus < want )
+        return want / rq->nr_cpus;
+
+    if ( rq->round.above < want && want <= rq->round.up_to )
+        return rq->round.length;
+
+    return act_new_round(rq, want);
 }
 
 /* The part of a round that is @su's own. */
@@ -325,7 +337,7 @@ s_time_t act_boost_slice(const struct act_unit *su)
     return ACT_BOOST_SLICES * su->dom->prv->params.slice_min;
 }
 
-s_time_t act_slice(const struct act_unit *su)
+static inline s_time_t act_slice(const struct act_unit *su)
 {
     s_time_t burst = max(su->burst, su->burst_avg);
 
@@ -338,7 +350,8 @@ s_time_t act_slice(const struct act_unit *su)
 }
 
 /* Fetch @su, if it is farther away from @vtime than it may be. */
-static void act_fetch(struct act_unit *su, s_time_t vtime, s_time_t lag_max)
+static noinline void act_fetch(struct act_unit *su, s_time_t vtime,
+                               s_time_t lag_max)
 {
     const struct act_params *params = &su->dom->prv->params;
     s_time_t spread, first, last;
@@ -365,12 +378,11 @@ static inline void act_keep_near(struct act_unit *su, s_time_t vtime)
     s_time_t lag_max = act_virtual(su, ACT_LAG_MAX);
 
     /* Its bounds are farther away than this on both sides. */
-    if ( act_before(su->vruntime, vtime - lag_max) ||
-         act_before(vtime + lag_max, su->vruntime) )
+    if ( unlikely(act_beyond(su->vruntime - vtime, lag_max)) )
         act_fetch(su, vtime, lag_max);
 }
 
-static void act_start_slice(struct act_unit *su)
+static inline void act_start_slice(struct act_unit *su)
 {
     su->vdeadline = su->vruntime + act_virtual(su, act_slice(su));
     act_trace(slice, su);
@@ -446,13 +458,9 @@ void act_restrict(struct act_unit *su, const cpumask_t *hard)
     su->rq->nr_restricted += su->restricted;
 }
 
-/* Charge @su for what others ran for it. */
-void act_pay(struct act_unit *su)
+void act_pay_lent(struct act_unit *su)
 {
     s_time_t lent = act_inherit_collect(su);
-
-    if ( !lent )
-        return;
 
     act_set_vruntime(su, su->vruntime + act_virtual(su, lent));
     /* Who goes first by a reservation lends of that. */
@@ -460,23 +468,32 @@ void act_pay(struct act_unit *su)
         su->reserve_left -= lent;
 }
 
-/* Charge a running unit up to @now. Idle units never count as running. */
-void act_charge(struct act_unit *su, s_time_t now)
+/* @su, which runs, of the fair class, was charged. Is its slice over? */
+static void act_look_at_slice(struct act_unit *su, s_time_t now)
 {
-    s_time_t delta = now - su->charged;
-    bool reason_gone, inherits = su->donor;
-
-    /* NOW() of different pCPUs may differ by a little. */
-    if ( !su->running || delta <= 0 )
+    if ( act_before(su->vruntime, su->vdeadline) )
         return;
 
-    if ( su->active && act_pays(su) )
-        su->rq->clock.charged += delta;
-    su->charged = now;
-    su->burst += delta;
-    act_set_vruntime(su, su->vruntime +
-                         act_virtual(su, delta - act_inherit_charge(su, delta,
-                                                                    now)));
+    if ( act_event_works(su, now) )
+    {
+        act_event_go_on(su, now);
+        act_new_slice(su, now);
+    }
+    else
+        act_expire_slice(su, now);
+}
+
+/*
+ * @su ran for @delta until @now. It is urgent, looked at, or capped, or others pay
+ * for it, or it for others.
+ */
+static void act_charge_special(struct act_unit *su, s_time_t delta,
+                               s_time_t now)
+{
+    bool reason_gone, inherits = su->donor;
+    s_time_t lends = inherits ? act_inherit_charge(su, delta, now) : 0;
+
+    act_set_vruntime(su, su->vruntime + act_virtual(su, delta - lends));
     act_pay(su);
     if ( act_is_capped(su) )
         su->budget -= delta;
@@ -492,17 +509,35 @@ void act_charge(struct act_unit *su, s_time_t now)
         su->picked = 0;
         act_expire_slice(su, now);
     }
-    else if ( !act_before(su->vruntime, su->vdeadline) ||
-              (su->class != ACT_FAIR && act_in_debt(su, now)) )
+    else if ( su->class == ACT_FAIR )
+        act_look_at_slice(su, now);
+    else if ( !act_before(su->vruntime, su->vdeadline) || act_in_debt(su, now) )
+        act_expire_slice(su, now);
+}
+
+/* Charge a running unit up to @now. Idle units never count as running. */
+void act_charge(struct act_unit *su, s_time_t now)
+{
+    s_time_t delta = now - su->charged;
+
+    /* NOW() of different pCPUs may differ by a little. */
+    if ( !su->running || delta <= 0 )
+        return;
+
+    if ( su->active && !su->donor )
+        su->rq->clock.charged += delta;
+    su->charged = now;
+    su->burst += delta;
+
+    if ( unlikely(su->class != ACT_FAIR || su->donor || su->probe ||
+                  read_atomic(&su->lent) || act_is_capped(su)) )
     {
-        if ( su->class == ACT_FAIR && act_event_works(su, now) )
-        {
-            act_event_go_on(su, now);
-            act_new_slice(su, now);
-        }
-        else
-            act_expire_slice(su, now);
+        act_charge_special(su, delta, now);
+        return;
     }
+
+    act_set_vruntime(su, su->vruntime + act_virtual(su, delta));
+    act_look_at_slice(su, now);
 }
 
 /*

@@ -269,6 +269,9 @@ int cf_check act_adjust(const struct scheduler *ops, struct domain *d,
     if ( op->cmd == XEN_DOMCTL_SCHEDOP_putinfo &&
          !act_op_valid(d, &op->u.activity) )
         return -EINVAL;
+    /* It may take long to go; nobody else should wait for what it reserves. */
+    if ( op->cmd == XEN_DOMCTL_SCHEDOP_putinfo && d->is_dying )
+        return -ESRCH;
 
     write_lock_irqsave(&prv->lock, flags);
 

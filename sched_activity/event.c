@@ -80,13 +80,6 @@ bool act_event(struct act_unit *su, s_time_t now)
     return boosts;
 }
 
-/* Look at it at @probe, or, if it is a PV guest, when it switches before. */
-static void act_event_watch(struct act_unit *su, s_time_t probe)
-{
-    su->probe = probe;
-    su->unit->vcpu_list->activity.watched = probe;
-}
-
 s_time_t act_probe(const struct act_unit *su)
 {
     if ( su->reaction_avg )
@@ -98,7 +91,8 @@ s_time_t act_probe(const struct act_unit *su)
                                                            : ACT_PROBE;
 }
 
-static void act_event_look(struct act_unit *su, s_time_t now)
+/* An event reached @su before: look at what comes of it. */
+void act_event_look(struct act_unit *su, s_time_t now)
 {
     su->space = act_space(su);
     su->space_switches = act_space_switches(su);
@@ -106,24 +100,10 @@ static void act_event_look(struct act_unit *su, s_time_t now)
     act_event_watch(su, now + act_probe(su));
 }
 
-/* @su gets a pCPU at @now. */
-void act_event_start(struct act_unit *su, s_time_t now)
+/* @su, which runs, has a home: has an event brought it away from there? */
+bool act_event_away(const struct act_unit *su, s_time_t now)
 {
-    su->at_work = false;
-    if ( su->event_waits )
-        act_event_look(su, now);
-    else
-        act_event_watch(su, 0);
-    su->event_waits = false;
-}
-
-/*
- * The slice of @su, which runs, has ended, or it is about to lose its pCPU. Is it
- * at work on something that an event brought meanwhile?
- */
-bool act_event_works(const struct act_unit *su, s_time_t now)
-{
-    return su->home_space && act_events_matter(su, now) &&
+    return act_events_matter(su, now) &&
            act_space(su) != su->home_space && !act_in_debt(su, now);
 }
 
@@ -152,8 +132,8 @@ bool act_event_fresh(struct act_unit *su, s_time_t now)
 {
     s_time_t event = su->unit->vcpu_list->activity.event_time;
 
-    if ( su->class != ACT_FAIR || su->probe || act_in_debt(su, now) ||
-         !act_events_matter(su, now) )
+    if ( su->class != ACT_FAIR || su->probe || !act_events_matter(su, now) ||
+         act_in_debt(su, now) )
         return false;
 
     if ( act_event_works(su, now) )
@@ -168,13 +148,6 @@ bool act_event_fresh(struct act_unit *su, s_time_t now)
     act_event_boost(su, ACT_TRC_BOOST_EVENT, now);
 
     return true;
-}
-
-/* @su loses its pCPU although it could go on; what an event brought may wait. */
-void act_event_preempted(struct act_unit *su, s_time_t now)
-{
-    su->event_waits = su->probe || act_event_works(su, now);
-    act_event_watch(su, 0);
 }
 
 static void act_learn(struct act_unit *su, bool woke_task)

@@ -148,7 +148,7 @@ static void act_gang_join(struct act_unit *sibling, s_time_t now)
 }
 
 /* The siblings of @su, which got a pCPU, are to run, too. */
-static void act_gang_gather(struct act_unit *su, s_time_t now)
+void act_gang_gather(struct act_unit *su, s_time_t now)
 {
     struct act_private *prv = su->dom->prv;
     struct act_unit *other;
@@ -163,14 +163,6 @@ static void act_gang_gather(struct act_unit *su, s_time_t now)
             act_gang_join(other, now);
 
     read_unlock(&prv->lock);
-}
-
-/* @su got a pCPU. */
-void act_gang_start(struct act_unit *su, s_time_t now)
-{
-    su->spun = false;
-    if ( unlikely(now < read_atomic(&su->dom->spins_until)) )
-        act_gang_gather(su, now);
 }
 
 /* @su yields. */

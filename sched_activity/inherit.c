@@ -66,8 +66,7 @@ static void act_watch_sends(struct act_unit *su, bool watch)
         v->activity.watch_sends = watch;
 }
 
-/* @su gets a pCPU, or keeps it. */
-void act_inherit_decided(struct act_unit *su, s_time_t now)
+void act_inherit_decide(struct act_unit *su, s_time_t now)
 {
     s_time_t lend_max = 0;
 
@@ -242,16 +241,12 @@ static void act_inherit_take(struct act_unit *su, s_time_t ran, bool last)
         su->inherit_left = 0;
 }
 
-/* @su ran for @ran until @now. Returns how much of that it need not pay. */
+/* @su, an heir, ran for @ran until @now. Returns how much it need not pay. */
 s_time_t act_inherit_charge(struct act_unit *su, s_time_t ran, s_time_t now)
 {
-    s_time_t answered, lends = ran;
+    s_time_t answered = read_atomic(&su->answered), lends = ran;
     bool last = false;
 
-    if ( likely(!su->donor) )
-        return 0;
-
-    answered = read_atomic(&su->answered);
     if ( answered && now >= answered + ACT_INHERIT_MORE )
     {
         lends = max(ran - (now - answered - ACT_INHERIT_MORE), (s_time_t)0);
@@ -268,9 +263,6 @@ s_time_t act_inherit_collect(struct act_unit *su)
 {
     s_time_t lent;
 
-    if ( likely(!read_atomic(&su->lent)) )
-        return 0;
-
     spin_lock(&su->dom->budget_lock);
     lent = su->lent;
     su->lent = 0;
@@ -279,11 +271,9 @@ s_time_t act_inherit_collect(struct act_unit *su)
     return lent;
 }
 
-/* @su, which was charged, has nothing to do, or not for its donor any more. */
-void act_inherit_end(struct act_unit *su)
+void act_inherit_give_back(struct act_unit *su)
 {
-    if ( su->donor )
-        act_inherit_take(su, 0, true);
+    act_inherit_take(su, 0, true);
 }
 
 /* @su is nobody's heir any more, without having said so. */

@@ -335,6 +335,13 @@ static inline bool act_before(s_time_t a, s_time_t b)
     return (s_time_t)((uint64_t)a - (uint64_t)b) < 0;
 }
 
+/* @virtual, a virtual time of @su, in time on a pCPU. */
+static inline s_time_t act_real(const struct act_unit *su, s_time_t virtual)
+{
+    return likely(su->weight == ACT_WEIGHT_SCALE)
+           ? virtual : virtual * su->weight / ACT_WEIGHT_SCALE;
+}
+
 static inline void act_clock_count(const struct act_unit *su)
 {
     su->rq->clock.nr_running++;
@@ -365,15 +372,20 @@ static inline void act_clock_stop(struct act_unit *su)
 }
 
 /* clock.c: the lock of su->rq is held. */
+void act_pay_lent(struct act_unit *su);
+/* Charge @su for what others ran for it. */
+static inline void act_pay(struct act_unit *su)
+{
+    if ( unlikely(read_atomic(&su->lent)) )
+        act_pay_lent(su);
+}
 void act_activate(struct act_unit *su);
 void act_deactivate(struct act_unit *su);
 void act_clock_payer(struct act_unit *su, struct act_unit *donor);
 void act_charge(struct act_unit *su, s_time_t now);
-void act_pay(struct act_unit *su);
 s_time_t act_lag(const struct act_unit *su, s_time_t now);
 bool act_in_debt(const struct act_unit *su, s_time_t now);
 s_time_t act_boost_slice(const struct act_unit *su);
-s_time_t act_slice(const struct act_unit *su);
 void act_new_slice(struct act_unit *su, s_time_t now);
 void act_place(struct act_unit *su, s_time_t now);
 void act_assign(struct act_unit *su, struct act_runqueue *rq, s_time_t now);
@@ -427,18 +439,59 @@ bool act_steal(struct act_private *prv, struct act_runqueue *rq,
 /* gang.c: the lock of su->rq is held. */
 bool act_gang_yield(struct act_unit *prev, unsigned int cpu);
 void act_gang_spins(struct act_unit *su, s_time_t now);
-void act_gang_start(struct act_unit *su, s_time_t now);
+void act_gang_gather(struct act_unit *su, s_time_t now);
+
+/* @su got a pCPU. */
+static inline void act_gang_start(struct act_unit *su, s_time_t now)
+{
+    su->spun = false;
+    if ( unlikely(now < read_atomic(&su->dom->spins_until)) )
+        act_gang_gather(su, now);
+}
 
 /* event.c: the lock of su->rq is held. */
 s_time_t act_probe(const struct act_unit *su);
 bool act_event_waits(const struct act_unit *su, s_time_t now);
 bool act_event(struct act_unit *su, s_time_t now);
-void act_event_start(struct act_unit *su, s_time_t now);
-bool act_event_works(const struct act_unit *su, s_time_t now);
+void act_event_look(struct act_unit *su, s_time_t now);
+bool act_event_away(const struct act_unit *su, s_time_t now);
 bool act_event_fresh(struct act_unit *su, s_time_t now);
 void act_event_go_on(struct act_unit *su, s_time_t now);
-void act_event_preempted(struct act_unit *su, s_time_t now);
 bool act_event_judge(struct act_unit *su, s_time_t now);
+
+/* Look at it at @probe, or, if it is a PV guest, when it switches before. */
+static inline void act_event_watch(struct act_unit *su, s_time_t probe)
+{
+    su->probe = probe;
+    su->unit->vcpu_list->activity.watched = probe;
+}
+
+/* @su gets a pCPU at @now. */
+static inline void act_event_start(struct act_unit *su, s_time_t now)
+{
+    su->at_work = false;
+    if ( unlikely(su->event_waits) )
+        act_event_look(su, now);
+    else
+        act_event_watch(su, 0);
+    su->event_waits = false;
+}
+
+/*
+ * The slice of @su, which runs, has ended, or it is about to lose its pCPU. Is it
+ * at work on something that an event brought meanwhile?
+ */
+static inline bool act_event_works(const struct act_unit *su, s_time_t now)
+{
+    return unlikely(su->home_space) && act_event_away(su, now);
+}
+
+/* @su loses its pCPU although it could go on; what an event brought may wait. */
+static inline void act_event_preempted(struct act_unit *su, s_time_t now)
+{
+    su->event_waits = su->probe || act_event_works(su, now);
+    act_event_watch(su, 0);
+}
 
 /* inherit.c: the lock of su->rq is held. */
 void act_inherit(struct act_unit *su, s_time_t now);
@@ -446,10 +499,30 @@ void act_inherit_answers(struct act_unit *cur, s_time_t now);
 s_time_t act_inherit_charge(struct act_unit *su, s_time_t ran, s_time_t now);
 s_time_t act_inherit_collect(struct act_unit *su);
 s_time_t act_inherit_limit(const struct act_unit *su, s_time_t now);
-void act_inherit_end(struct act_unit *su);
-void act_inherit_decided(struct act_unit *su, s_time_t now);
+void act_inherit_give_back(struct act_unit *su);
+void act_inherit_decide(struct act_unit *su, s_time_t now);
 /* inherit.c: the private lock is held for writing. */
 void act_inherit_remove(struct act_private *prv, struct act_unit *su);
+
+/* @su, which was charged, has nothing to do, or not for its donor any more. */
+static inline void act_inherit_end(struct act_unit *su)
+{
+    if ( unlikely(su->donor) )
+        act_inherit_give_back(su);
+}
+
+/*
+ * @su gets a pCPU, or keeps it. Who has no urgency lends nothing; if nothing is lent
+ * to it either, there is nothing to decide.
+ */
+static inline void act_inherit_decided(struct act_unit *su, s_time_t now)
+{
+    if ( unlikely(read_atomic(&su->dom->urgency) !=
+                  XEN_SCHED_ACTIVITY_URGENCY_NORMAL ||
+                  read_atomic(&su->reserve_until) || su->donor ||
+                  su->watches_sends) )
+        act_inherit_decide(su, now);
+}
 
 /* cap.c */
 void act_cap_init(struct act_dom *dom);
@@ -492,7 +565,13 @@ void act_reserve_init(struct act_unit *su);
 void act_reserve_destroy(struct act_unit *su);
 
 /* record.c: the lock of su->rq is held. */
-void act_record_run(struct act_unit *su, s_time_t now);
+void act_record_latency(struct act_unit *su, s_time_t now);
+/* The unit got a pCPU at @now. */
+static inline void act_record_run(struct act_unit *su, s_time_t now)
+{
+    if ( su->wake_time )
+        act_record_latency(su, now);
+}
 void act_record_block(struct act_unit *su);
 void act_record_wake(struct act_unit *su, s_time_t now);
 void act_record_fill(struct act_unit *su, const struct vcpu *v, s_time_t now,

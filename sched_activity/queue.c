@@ -102,6 +102,17 @@ void act_enqueue(struct act_unit *su, s_time_t now)
         act_reserve_wait(su, now);
 }
 
+/*
+ * The one behind the first of a tree. Nothing is to its left, so in a red-black
+ * tree its right subtree is at most one node.
+ */
+static struct act_unit *act_second(const struct act_unit *first)
+{
+    struct rb_node *node = first->node.rb_right ?: rb_parent(&first->node);
+
+    return node ? rb_entry(node, struct act_unit, node) : NULL;
+}
+
 /* Off its tree. It stays active: what it does next decides about that. */
 void act_dequeue(struct act_unit *su)
 {
@@ -111,13 +122,15 @@ void act_dequeue(struct act_unit *su)
 
     if ( rq->first[su->class] == su )
     {
-        rq->first[su->class] = act_after(su);
-        if ( !rq->first[su->class] )
+        struct act_unit *second = act_second(su);
+
+        rq->first[su->class] = second;
+        if ( !second )
             rq->classes &= ~(1U << su->class);
     }
-    rb_erase(&su->node, &rq->tree[su->class]);
     rq->nr_queued--;
     su->state = ACT_OUT;
+    rb_erase(&su->node, &rq->tree[su->class]);
 }
 
 /* The terms of @su's domain have changed while it waits. */
@@ -406,18 +419,14 @@ void act_tickle_queued(struct act_runqueue *rq, enum act_class last,
  * @su is the first of its tree, but has its data in another pCPU's cache. One of
  * the next few that ran on @cpu is as good, if it would have its turn soon.
  */
-static struct act_unit *act_prefer_warm(struct act_unit *su,
-                                        const struct act_unit *prev,
-                                        unsigned int cpu)
+static noinline struct act_unit *act_prefer_warm(struct act_unit *su,
+                                                 const struct act_unit *prev,
+                                                 unsigned int cpu)
 {
+    s_time_t soon = su->vdeadline + su->dom->prv->params.slice_min;
     struct act_unit *other = su;
     unsigned int i;
-    s_time_t soon;
 
-    if ( su->class != ACT_FAIR || sched_unit_master(su->unit) == cpu )
-        return su;
-
-    soon = su->vdeadline + su->dom->prv->params.slice_min;
     for ( i = 0; i < ACT_WARM_UNITS && (other = act_after(other)); i++ )
     {
         if ( !act_before(other->vdeadline, soon) ||
@@ -470,7 +479,9 @@ static struct act_unit *act_first(struct act_runqueue *rq,
             }
 
             if ( !act_is_capped(su) || act_cap_grab(su) )
-                return act_prefer_warm(su, prev, cpu);
+                return su->class != ACT_FAIR ||
+                       sched_unit_master(su->unit) == cpu
+                       ? su : act_prefer_warm(su, prev, cpu);
 
             next = act_after(su);
             act_park_queued(su);
@@ -529,8 +540,7 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
     else if ( next == rival && !rq->nr_queued )
         run = params->slice_max;
     else
-        run = (next->vdeadline - next->vruntime) * next->weight /
-              ACT_WEIGHT_SCALE;
+        run = act_real(next, next->vdeadline - next->vruntime);
 
     if ( next->class <= ACT_RESERVED )
         run = next->reserve_left;

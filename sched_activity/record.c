@@ -12,18 +12,13 @@
 /* Each burst (period) moves the mean by an eighth of the difference. */
 #define ACT_BURST_SHIFT 3
 
-/* The unit got a pCPU at @now. */
-void act_record_run(struct act_unit *su, s_time_t now)
+void act_record_latency(struct act_unit *su, s_time_t now)
 {
-    unsigned int us, bucket;
+    /* NOW() of different pCPUs may differ by a little. */
+    uint64_t us = max(now - su->wake_time, (s_time_t)0) / 1000U;
+    unsigned int last = XEN_SCHED_ACTIVITY_LATENCY_BUCKETS - 1;
 
-    if ( !su->wake_time )
-        return;
-
-    us = min_t(s_time_t, max_t(s_time_t, now - su->wake_time, 0) / 1000,
-               UINT32_MAX >> 1);
-    bucket = min(fls(us), XEN_SCHED_ACTIVITY_LATENCY_BUCKETS - 1);
-    su->latency[bucket]++;
+    su->latency[us >> (last - 1) ? last : fls(us)]++;
     su->wake_time = 0;
 }
 

@@ -127,7 +127,7 @@ void act_trace_slice(const struct act_unit *su)
         .id = act_trc_id(su),
         .class = su->class,
         .lag_us = act_trc_lag(su),
-        .slice_us = act_trc_us(act_slice(su)),
+        .slice_us = act_trc_us(act_real(su, su->vdeadline - su->vruntime)),
     };
 
     act_trace_write(ACT_TRC_SLICE, rec);

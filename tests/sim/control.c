@@ -356,6 +356,35 @@ static void bad_domctl(void)
     sim_shutdown();
 }
 
+/* It takes long to die, and a reservation would keep others out meanwhile. */
+static void dying_refused(void)
+{
+    struct xen_domctl_sched_activity before, after;
+    unsigned int room = 0;
+    struct domain *d;
+
+    boot(1);
+    d = hog(1, 0);
+    hog(2, 0);
+    expect(!put(d, 7, 300, 50, 3, 1000), "one that lives is set");
+    before = get(d);
+    d->is_dying = DOMDYING_dying;
+    expect(put_weight(d, 500) == -ESRCH, "no new weight");
+    expect(put_cap(d, 10) == -ESRCH, "no new cap");
+    expect(put(d, 4, 0, 0, 1, 100) == -ESRCH, "no new urgency");
+    expect(reserve(d, 0, 5000, 10000, 100, &room) == -ESRCH,
+           "no new reservation");
+    expect(put_weight(d, 0) == -EINVAL, "what is wrong is called wrong");
+    after = get(d);
+    expect(!memcmp(&before, &after, sizeof(before)),
+           "it can be read, and nothing changed");
+    expect(!reserve(sim_domain(2), 0, 9500, 10000, 100, &room),
+           "another one gets what it did not get");
+    sim_domain_destroy(d);
+    sim_run(MILLISECS(10));
+    sim_shutdown();
+}
+
 static void bad_sysctl(void)
 {
     struct xen_sysctl_sched_activity_params p, first = { 0 }, bad[] = {
@@ -484,6 +513,7 @@ const struct test control_tests[] = {
     { "records: complete and consistent", records_complete },
     { "records: other sizes", records_odd_size },
     { "bad domctl", bad_domctl },
+    { "a dying domain is not set", dying_refused },
     { "bad sysctl", bad_sysctl },
     { "refusals are logged once", refusals_logged },
     { "a refused option is logged once", bad_option_logged },

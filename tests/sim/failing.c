@@ -189,6 +189,48 @@ static void no_memory(unsigned int sched_id)
     sim_shutdown();
 }
 
+/*
+ * A pCPU is plugged in for pool 1, by way of pool 0. Wherever that fails, it is
+ * not in the way of the others afterwards.
+ */
+static void half_way(unsigned int sched_id)
+{
+    int nth, rc;
+
+    sim_boot(1, 4, sched_id);
+    sim.verbose = tests_verbose;
+    sim.check = check_activity;
+    SIM_CHECK(!sim_cpu_rm(3, false) && !sim_pool_create(1, sched_id) &&
+              !sim_cpu_add(1, 3) && !sim_cpu_rm(2, true));
+    for ( nth = 1; nth <= ALLOCATIONS_MAX; nth++ )
+    {
+        sim.step = nth;
+        sim.alloc_fail_in = nth;
+        rc = sim_cpu_add(1, 2);
+        if ( sim.alloc_fail_in )    /* there are not so many */
+            break;
+        rc = sim_cpu_rm(1, false);
+        expect(!rc, "allocation %d fails: another pCPU can leave its pool, "
+               "not %d", nth, rc);
+        rc = rc ?: sim_cpu_add(0, 1);
+        /* To where it was: out of its pool, if it has one, and unplugged. */
+        if ( cpu_online(2) && get_sched_res(2)->cpupool )
+            rc = rc ?: sim_cpu_rm(2, false);
+        if ( cpu_online(2) )
+            rc = rc ?: sim_cpu_add(0, 2) ?: sim_cpu_rm(2, true);
+        if ( !expect(!rc, "allocation %d fails: all goes back, not %d", nth,
+                     rc) )
+            return;
+    }
+    sim.alloc_fail_in = 0;
+    expect(!rc, "in the end it succeeds, not %d", rc);
+    printf("#   %d allocations\n", nth - 1);
+    sim_shutdown();
+}
+
+static void half_activity(void) { half_way(ACTIVITY); }
+static void half_credit(void) { half_way(XEN_SCHEDULER_CREDIT); }
+
 static void activity(void) { no_memory(ACTIVITY); }
 static void credit2(void) { no_memory(XEN_SCHEDULER_CREDIT2); }
 static void credit(void) { no_memory(XEN_SCHEDULER_CREDIT); }
@@ -199,5 +241,7 @@ const struct test failing_tests[] = {
     { "no memory, credit2", credit2 },
     { "no memory, credit", credit },
     { "no memory, null", null },
+    { "no memory for a pCPU half way, activity", half_activity },
+    { "no memory for a pCPU half way, credit", half_credit },
     { NULL, NULL }
 };

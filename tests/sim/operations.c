@@ -13,10 +13,14 @@
 
 struct random_machine machine;
 
+/* Every operation tells what it does, unless there is nothing it can do. */
+static bool did_something;
+
 static void __attribute__((format(printf, 1, 2))) tell(const char *fmt, ...)
 {
     va_list args;
 
+    did_something = true;
     if ( !machine.told )
         return;
     va_start(args, fmt);
@@ -523,7 +527,9 @@ void random_operation(void)
         pick -= operations[i].chance;
     sim.doing = operations[i].name;
     tell("#   %5"PRIu64" at %8"PRId64" us: ", sim.step, sim.now_ns / 1000);
+    did_something = false;
     operations[i].run();
+    machine.done += did_something;
     if ( sim_chance(300) )
     {
         tell("; settle");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The toolstack: cpupool and scheduler operations of the real hypercalls. */
+#include <errno.h>
 #include <stdio.h>
 
 #include "sim.h"
@@ -62,6 +63,12 @@ int sim_cpu_add(unsigned int pool, unsigned int cpu)
         if ( rc || !pool )
             return rc;
         rc = sim_cpu_rm(cpu, false);
+        /*
+         * It is half out, and as long as it is, no other pCPU can leave its
+         * pool. To add it again is refused: only another try helps.
+         */
+        if ( rc == -ENOMEM )
+            rc = sim_cpu_rm(cpu, false);
         if ( rc )
             return rc;
     }

@@ -264,6 +264,65 @@ static void random_known(void)
 /* A third of them: units of 2 vCPUs take longer. */
 KIND(kind_cores, "random, units of 2 vCPUs", ACTIVITY, LATE | CORES);
 
+/* ---- many --------------------------------------------------------------- */
+
+/* So often it says how far it is. */
+#define PROGRESS 100
+
+unsigned int random_long(uint64_t operations)
+{
+    static const struct random_kind *const kinds[] = {
+        &kind_calm, &kind_late, &kind_locks, &kind_all, &kind_cores,
+    };
+    static unsigned int kept[STEPS];
+    uint64_t seed = first_seed, steps = 0, done = 0, told = 0, runs = 0;
+    double start_s = children_s();
+    unsigned int failures = 0;
+
+    for ( ; done < operations; seed++ )
+    {
+        unsigned int i;
+
+        for ( i = 0; i < ARRAY_SIZE(kinds) && done < operations; i++ )
+        {
+            struct random_failure failure;
+            struct random_script script;
+            bool fails;
+
+            whole_script(&script, kinds[i], seed, STEPS);
+            fails = random_fails(&script, true, &failure);
+            runs++;
+            done += failure.done;
+            steps += fails && failure.step ? failure.step : STEPS;
+            if ( !fails )
+                continue;
+            printf("not ok - seed %"PRIu64" of '%s': %s\n", seed,
+                   script.kind->name, failure.what);
+            /* One is enough to work on. */
+            if ( failures++ )
+                continue;
+            script.nr = random_shrink(&script, &failure, kept);
+            script.steps = kept;
+            random_print(&script);
+        }
+        if ( done * PROGRESS / operations != told )
+        {
+            told = done * PROGRESS / operations;
+            printf("# %"PRIu64" of %"PRIu64" operations, seed %"PRIu64
+                   ", %.0f s of CPU time, %u runs failed\n", done, operations,
+                   seed, children_s() - start_s, failures);
+            fflush(stdout);
+        }
+    }
+    printf("%s - %"PRIu64" random operations on activity in %"PRIu64" runs, "
+           "seeds %"PRIu64" to %"PRIu64": %u runs failed\n"
+           "# %"PRIu64" more had nothing to do; %.0f s of CPU time\n",
+           failures ? "not ok" : "ok", done, runs, first_seed, seed - 1,
+           failures, steps - done, children_s() - start_s);
+
+    return failures;
+}
+
 /* Xen's: here it is the simulator that is tested. */
 KIND(kind_credit2, "random, credit2", XEN_SCHEDULER_CREDIT2, LATE);
 KIND(kind_credit, "random, credit", XEN_SCHEDULER_CREDIT, LATE);

@@ -10,6 +10,7 @@ struct random_machine {
     unsigned int sched;
     bool two_pools, cpus_move, domains_move, caps;
     bool told;                  /* print what each operation does           */
+    unsigned int done;          /* operations so far that did something     */
 };
 extern struct random_machine machine;
 
@@ -40,6 +41,7 @@ void random_play(const struct random_script *script, bool told);
 struct random_failure {
     char what[400];             /* empty: none                              */
     unsigned int step;          /* 0: after the last one                    */
+    unsigned int done;          /* operations that did something            */
 };
 
 /* In a process of its own; quiet: does not print what it finds. */

@@ -27,6 +27,7 @@ static bool child_is_quiet;
 static void failed(const char *what)
 {
     shared->step = sim.step;
+    shared->done = machine.done;
     snprintf(shared->what, sizeof(shared->what), "%s", what);
     /* Nobody would read the rest, and stack traces take long. */
     if ( child_is_quiet )
@@ -56,6 +57,7 @@ child(const struct random_script *script, bool quiet, bool told)
     }
     alarm(RUN_MAX_S);
     random_play(script, told);
+    shared->done = machine.done;
     exit(0);
 }
 

@@ -4,7 +4,11 @@
  * names contain NAME. Each runs in a process of its own, on a machine of its
  * own. -s and -n choose the seeds of the random tests, -v shows more. -k repeats
  * these steps only of seed SEED, and shows them; NAME is the whole name then.
+ *
+ * test-sched [-s SEED] --operations N: only so many random operations.
  */
+#include <errno.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -220,8 +224,29 @@ static int run(const struct test *t)
     return status != 0;
 }
 
+static uint64_t number(const char *option, const char *text)
+{
+    unsigned long long value;
+    char *end;
+
+    errno = 0;
+    value = strtoull(text, &end, 0);
+    if ( errno || end == text || *end || *text == '-' || !value )
+    {
+        fprintf(stderr, "test-sched: %s %s: need a number from 1\n", option,
+                text);
+        exit(2);
+    }
+
+    return value;
+}
+
 int main(int argc, char *argv[])
 {
+    static const struct option long_options[] = {
+        { "operations", required_argument, NULL, 'o' },
+        { NULL, 0, NULL, 0 }
+    };
     const struct test *lists[] = { path_tests, directed_tests, control_tests,
                                    evidence_tests, gang_tests, failing_tests,
                                    calm_tests, inherit_tests, reserve_tests,
@@ -229,9 +254,11 @@ int main(int argc, char *argv[])
     const struct test *t;
     const char *name = "";
     int opt, failures = 0, runs = 0;
+    uint64_t operations = 0;
     unsigned int i;
 
-    while ( (opt = getopt(argc, argv, "vs:n:k:")) != -1 )
+    while ( (opt = getopt_long(argc, argv, "vs:n:k:", long_options,
+                               NULL)) != -1 )
         switch ( opt )
         {
         case 'v':
@@ -246,11 +273,17 @@ int main(int argc, char *argv[])
         case 'k':
             kept_steps = optarg;
             break;
+        case 'o':
+            operations = number("--operations", optarg);
+            break;
         default:
             fprintf(stderr, "usage: %s [-v] [-s SEED] [-n SEEDS] "
-                    "[-k STEP,...] [NAME]\n", argv[0]);
+                    "[-k STEP,...] [NAME]\n"
+                    "       %s [-s SEED] --operations N\n", argv[0], argv[0]);
             return 2;
         }
+    if ( operations )
+        return random_long(operations) != 0;
     if ( optind < argc )
         name = argv[optind];
 

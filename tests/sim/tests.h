@@ -22,6 +22,12 @@ extern uint64_t first_seed;
 extern unsigned int nr_seeds;
 extern const char *kept_steps;
 
+/*
+ * So many random operations with sched=activity, with every kind of trouble in
+ * turn; tells how far it is. Returns how many runs failed.
+ */
+unsigned int random_long(uint64_t operations);
+
 /* Says what was not as expected; the test goes on and fails in the end. */
 bool expect(bool ok, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

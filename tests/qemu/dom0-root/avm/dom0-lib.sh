@@ -71,8 +71,9 @@ guest_create() {
         echo "cpus=\"$cpus\""
         echo "memory=$mem"
         # QEMU's SVM gives no instruction length, without which Xen cannot
-        # emulate RDTSCP.
-        [ "$type" = pv ] || echo 'cpuid="host,rdtscp=0"'
+        # emulate RDTSCP; and it forgets now and then, when a guest is entered,
+        # that AVX is on.
+        [ "$type" = pv ] || echo 'cpuid="host,rdtscp=0,avx=0,avx2=0"'
         [[ " $*" == *" vif"* ]] || echo 'vif=["bridge=xenbr0"]'
         echo 'on_poweroff="destroy"'
         echo 'on_crash="destroy"'
