@@ -51,10 +51,19 @@ const struct avm_json_value *avm_json_get(const struct avm_json_value *v,
 const struct avm_json_value *avm_json_at(const struct avm_json_value *v,
                                          size_t i);
 size_t avm_json_size(const struct avm_json_value *v); /* of an array, or 0 */
+bool avm_json_is_array(const struct avm_json_value *v);
+/* What follows v in its array; avm_json_at() for each would be quadratic. */
+const struct avm_json_value *avm_json_next(const struct avm_json_value *v);
 
 /* The value, or 'def' when v is NULL or of another type. */
 const char *avm_json_get_str(const struct avm_json_value *v, const char *def);
 int64_t avm_json_get_int(const struct avm_json_value *v, int64_t def);
 bool avm_json_get_bool(const struct avm_json_value *v, bool def);
+
+/* avm_sample_parse() of a text that has been read already. */
+struct avm_sample;
+int avm_sample_from_json(const struct avm_json_value *v,
+                         struct avm_sample **sample, char *err,
+                         size_t err_len);
 
 #endif /* AVM_JSON_H */
