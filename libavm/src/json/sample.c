@@ -31,39 +31,32 @@ void avm_sample_free(struct avm_sample *sample)
 /* ------------------------------------------------------------------------ */
 /* The format                                                               */
 
-/* A number. max 0: 64 bits, written as signed, because readers take no more. */
-struct field {
-    const char *key;
-    size_t offset;
-    uint32_t max;
-};
+#define U64 AVM_JSON_U64
+#define U32 AVM_JSON_U32
 
-#define U64(type, member) { #member, offsetof(struct type, member), 0 }
-#define U32(type, member, max) { #member, offsetof(struct type, member), max }
-
-/* More than any Xen has (4095 pCPUs, 8192 vCPUs); permille of it fit 32 bits. */
+/* More than any Xen has (4095 pCPUs, 8192 vCPUs); in permille it fits 32 bits. */
 #define CPUS_MAX 65535
 
-static const struct field pool_fields[] = {
+static const struct avm_json_field pool_fields[] = {
     U32(avm_pool, id, UINT32_MAX), U32(avm_pool, sched_id, UINT32_MAX),
     U32(avm_pool, nr_pcpus, CPUS_MAX), U32(avm_pool, can, UINT32_MAX),
     U64(avm_pool, pcpus),
 };
 
-static const struct field link_fields[] = {
+static const struct avm_json_field link_fields[] = {
     U64(avm_link, capacity_bps),
 };
 
-static const struct field disk_fields[] = {
+static const struct avm_json_field disk_fields[] = {
     U32(avm_disk, major, UINT32_MAX), U32(avm_disk, minor, UINT32_MAX),
     U64(avm_disk, bytes), U64(avm_disk, busy_ms),
 };
 
-static const struct field host_fields[] = {
+static const struct avm_json_field host_fields[] = {
     U32(avm_host, nr_pcpus, CPUS_MAX), U64(avm_host, io_stall_us),
 };
 
-static const struct field domain_fields[] = {
+static const struct avm_json_field domain_fields[] = {
     U32(avm_domain_sample, domid, UINT32_MAX),
     U32(avm_domain_sample, flags, UINT32_MAX),
     U32(avm_domain_sample, pool, UINT32_MAX),
@@ -77,7 +70,7 @@ static const struct field domain_fields[] = {
     U64(avm_domain_sample, net_devices), U64(avm_domain_sample, disk_devices),
 };
 
-static const struct field count_fields[] = {
+static const struct avm_json_field count_fields[] = {
 #define COUNT(member) U64(avm_counters, member)
     COUNT(cpu_ns), COUNT(running_ns), COUNT(runnable_ns), COUNT(blocked_ns),
     COUNT(wakes), COUNT(blocks), COUNT(preemptions), COUNT(yields),
@@ -97,7 +90,7 @@ _Static_assert(sizeof(struct avm_counters) ==
                (NR(count_fields) + AVM_LATENCY_BUCKETS) * sizeof(uint64_t),
                "each counter has its row");
 
-static const struct field params_fields[] = {
+static const struct avm_json_field params_fields[] = {
     U32(avm_params, can, UINT32_MAX), U32(avm_params, weight, 65535),
     U32(avm_params, cap_pct, UINT16_MAX), /* 16 bits in Xen's interface */
     U32(avm_params, urgency, AVM_NR_URGENCIES - 1),
@@ -109,20 +102,8 @@ static const struct field params_fields[] = {
 /* ------------------------------------------------------------------------ */
 /* Out                                                                      */
 
-static void put_fields(struct avm_json *j, const struct field *f, size_t nr,
-                       const void *base)
-{
-    for (; nr--; f++) {
-        const char *at = (const char *)base + f->offset;
-
-        if (f->max)
-            avm_json_uint(j, f->key, *(const uint32_t *)at);
-        else
-            avm_json_int(j, f->key, (int64_t)*(const uint64_t *)at);
-    }
-}
-
-#define PUT(j, fields, base) put_fields(j, fields, NR(fields), base)
+#define PUT(j, fields, base) \
+    avm_json_put_fields(j, fields, NR(fields), base)
 
 static bool is_plain(char c)
 {
@@ -223,8 +204,8 @@ struct reader {
     size_t err_len;
 };
 
-static int __attribute__((format(printf, 3, 4)))
-bad(const struct reader *r, const char *key, const char *fmt, ...)
+static int __attribute__((format(printf, 2, 3)))
+bad(const struct reader *r, const char *fmt, ...)
 {
     char why[96];
     va_list ap;
@@ -233,37 +214,18 @@ bad(const struct reader *r, const char *key, const char *fmt, ...)
     vsnprintf(why, sizeof(why), fmt, ap);
     va_end(ap);
     if (r->err && r->err_len)
-        snprintf(r->err, r->err_len, "%s %zu: \"%s\" %s", r->what, r->nr, key,
-                 why);
+        snprintf(r->err, r->err_len, "%s %zu: %s", r->what, r->nr, why);
     errno = EINVAL;
     return -1;
 }
 
-static bool is_int(const struct avm_json_value *v)
-{
-    return avm_json_get_int(v, 0) == avm_json_get_int(v, 1);
-}
-
 static int get_fields(const struct reader *r, const struct avm_json_value *v,
-                      const struct field *f, size_t nr, void *base)
+                      const struct avm_json_field *f, size_t nr, void *base)
 {
-    for (; nr--; f++) {
-        const struct avm_json_value *m = avm_json_get(v, f->key);
-        char *at = (char *)base + f->offset;
-        int64_t n = avm_json_get_int(m, 0);
+    char why[96];
 
-        if (!m)
-            return bad(r, f->key, "is missing");
-        if (!is_int(m))
-            return bad(r, f->key, "must be a number");
-        if (!f->max)
-            *(uint64_t *)at = (uint64_t)n;
-        else if (n >= 0 && n <= f->max)
-            *(uint32_t *)at = (uint32_t)n;
-        else
-            return bad(r, f->key, "must be a number from 0 to %u", f->max);
-    }
-    return 0;
+    return avm_json_get_fields(v, f, nr, base, why, sizeof(why)) ?
+           bad(r, "%s", why) : 0;
 }
 
 #define GET(r, v, fields, base) get_fields(r, v, fields, NR(fields), base)
@@ -274,12 +236,12 @@ static int get_name(const struct reader *r, const struct avm_json_value *v,
     const char *text = avm_json_get_str(avm_json_get(v, "name"), NULL), *p;
 
     if (!text)
-        return bad(r, "name", "must be a text");
+        return bad(r, "\"name\" must be a text");
     if (strlen(text) >= size)
-        return bad(r, "name", "is longer than %zu characters", size - 1);
+        return bad(r, "\"name\" is longer than %zu characters", size - 1);
     for (p = text; *p; p++)
         if (!is_plain(*p))
-            return bad(r, "name", "has characters that are not printable");
+            return bad(r, "\"name\" has characters that are not printable");
     strcpy(name, text);
     return 0;
 }
@@ -292,10 +254,10 @@ static int get_array(const struct reader *r, const struct avm_json_value *v,
     const struct avm_json_value *a = avm_json_get(v, key);
 
     if (!avm_json_is_array(a))
-        return bad(r, key, "must be an array");
+        return bad(r, "\"%s\" must be an array", key);
     *nr = avm_json_size(a);
     if (*nr > max)
-        return bad(r, key, "has more than %zu elements", max);
+        return bad(r, "\"%s\" has more than %zu elements", key, max);
     *first = avm_json_at(a, 0);
     return 0;
 }
@@ -356,11 +318,11 @@ static int get_latency(const struct reader *r, const struct avm_json_value *v,
     if (get_array(r, v, "latency", AVM_LATENCY_BUCKETS, &e, &nr))
         return -1;
     if (nr < AVM_LATENCY_BUCKETS)
-        return bad(r, "latency", "has fewer than %u elements",
+        return bad(r, "\"latency\" has fewer than %u elements",
                    AVM_LATENCY_BUCKETS);
     for (; e; e = avm_json_next(e)) {
-        if (!is_int(e))
-            return bad(r, "latency", "must be numbers");
+        if (!avm_json_is_int(e))
+            return bad(r, "\"latency\" must be numbers");
         *latency++ = (uint64_t)avm_json_get_int(e, 0);
     }
     return 0;
@@ -374,7 +336,7 @@ static int get_domain(const struct reader *r, const struct avm_json_value *v,
 
     if (avm_uuid_parse(avm_json_get_str(avm_json_get(v, "uuid"), NULL),
                        &d->uuid))
-        return bad(r, "uuid", "must be a UUID");
+        return bad(r, "\"uuid\" must be a UUID");
     if (get_name(r, v, d->untrusted_name, sizeof(d->untrusted_name)) ||
         GET(r, v, domain_fields, d) ||
         GET(r, count, count_fields, &d->count) ||
@@ -382,10 +344,10 @@ static int get_domain(const struct reader *r, const struct avm_json_value *v,
         GET(r, avm_json_get(v, "params"), params_fields, &d->params))
         return -1;
     if ((p->can & AVM_CAN_WEIGHT) && !p->weight)
-        return bad(r, "weight", "must be a number from 1 to 65535");
+        return bad(r, "\"weight\" must be a number from 1 to 65535");
     /* So that each domain is there once. */
     if (r->nr && d->domid <= d[-1].domid)
-        return bad(r, "domid", "must be above that of the domain before");
+        return bad(r, "\"domid\" must be above that of the domain before");
     return 0;
 }
 
@@ -398,9 +360,9 @@ int avm_sample_from_json(const struct avm_json_value *v,
     int was;
 
     if (avm_json_get_int(avm_json_get(v, "version"), 0) != SAMPLE_VERSION)
-        return bad(&r, "version", "must be %d", SAMPLE_VERSION);
+        return bad(&r, "\"version\" must be %d", SAMPLE_VERSION);
     if (avm_json_get_int(mono, 0) <= 0)
-        return bad(&r, "mono_ns", "must be a number above 0");
+        return bad(&r, "\"mono_ns\" must be a number above 0");
 
     s = calloc(1, sizeof(*s));
     if (!s)
