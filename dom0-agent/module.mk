@@ -53,7 +53,8 @@ AGENT_WRAP := $(patsubst %,-Wl$(comma)--wrap=%,clock_gettime avm_apply \
     avm_info)
 
 UNIT_TESTS += $(AGENT_TESTS:%=build/test/unit/%) tests/unit/test-agent-cli
-tests/unit/test-agent-cli: | build/bin/avm build/bin/avmd
+tests/unit/test-agent-cli: | build/bin/avm build/bin/avmd \
+    build/test/unit/test-agent-replay
 
 $(AGENT_SAN_OBJS): $(AGENT_OUT)/san/%.o: dom0-agent/%.c
 	@mkdir -p $(@D)
