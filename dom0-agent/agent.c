@@ -63,6 +63,15 @@ static void open_db(struct agent *a)
         journal_works(a);
 }
 
+static void record_needs(struct agent *a, struct avm_need *need, size_t nr)
+{
+    struct settings s = {
+        .mode = a->mode, .loop = a->conf.loop, .need = need, .nr = nr,
+    };
+
+    record_settings(a->record, &s);
+}
+
 struct needs {
     struct avm_need *need;
     size_t nr, room;
@@ -105,8 +114,10 @@ static void load_needs(struct agent *a)
     else if (avm_state_needs(a->st, needs.need, needs.nr))
         log_trouble(&a->said_needs, true, "needs: %s; the ones known stay",
                     strerror(errno));
-    else
+    else {
         log_trouble(&a->said_needs, false, "needs: can be read again");
+        record_needs(a, needs.need, needs.nr);
+    }
     free(needs.need);
 }
 
@@ -582,6 +593,7 @@ static int sample(struct agent *a, bool first)
         goto out;
     }
     log_trouble(&a->said_sample, false, "the host can be read again");
+    record_sample(a->record, s);
     rc = 0;
 
  out:
@@ -604,6 +616,7 @@ void agent_tick(struct agent *a)
                           a->conf.loop.sample_ms / 2;
         decide(a, now_ms);
     }
+    record_round_ends(a->record);
     publish(a, now_ms);
 }
 
@@ -615,10 +628,14 @@ int agent_start(struct agent *a)
         log_line(LOG_ERROR, "%s", strerror(errno));
         return -1;
     }
+    record_needs(a, NULL, 0); /* until they are known, if ever */
     open_db(a);
     if (sample(a, true))
         return -1;
-    a->decide_at_ms = agent_now_ms() + a->conf.loop.decide_ms;
+    record_round_ends(a->record);
+    /* As after each decision: on a tick, however early or late that is. */
+    a->decide_at_ms = agent_now_ms() + a->conf.loop.decide_ms -
+                      a->conf.loop.sample_ms / 2;
     return 0;
 }
 
@@ -639,4 +656,6 @@ void agent_stop(struct agent *a)
     a->st = NULL;
     db_close(a->db);
     a->db = NULL;
+    record_close(a->record);
+    a->record = NULL;
 }

@@ -9,6 +9,7 @@
 #include "avm.h"
 #include "conf.h"
 #include "db.h"
+#include "record.h"
 
 /* Guests must not be able to watch each other closely: see avm-xenstore(7). */
 #define PUBLISH_INTERVAL_MS 10000
@@ -27,6 +28,7 @@ struct agent {
     avm_state *st;
     struct db *db;              /* NULL: not usable, nothing is changed */
     uint64_t decide_at_ms;
+    struct record *record;      /* NULL: nothing is recorded            */
     struct published *published;
     size_t nr_published;
     /* Troubles that were said, and are not said again until they are over. */

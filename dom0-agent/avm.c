@@ -40,6 +40,8 @@ static const struct cmd cmds[] = {
       "Give back what avmd changed" },
     { "set", cmd_set, "[-j] <Domain> [-w WEIGHT] [-c CAP] [-b URGENCY]",
       "Change a domain by hand" },
+    { "replay", cmd_replay, "[-j] [-m observe|advise|auto] <File>",
+      "What avmd would do with a recording" },
     { "check-config", cmd_check_config, "[<File>]",
       "Check a configuration file" },
 };
@@ -308,8 +310,9 @@ int main(int argc, char **argv)
     if (!cli.cmd)
         return cli_error(EXIT_FAILED, "%s: no such subcommand; see `avm help`",
                          argv[0]);
-    /* A verb that checks a file must not stumble over it here. */
-    if (cli.cmd->fn != cmd_check_config) {
+    /* A verb that checks a file must not stumble over it here; a recording has
+       its own. */
+    if (cli.cmd->fn != cmd_check_config && cli.cmd->fn != cmd_replay) {
         rc = load_conf(&cli);
         if (rc)
             return rc;

@@ -29,7 +29,7 @@
 struct daemon {
     struct agent agent;
     struct control control;
-    const char *conf_path;
+    const char *conf_path, *record_path;
     bool conf_may_miss;
     int lock_fd, timer_fd, signal_fd;
     struct xs_handle *xs;       /* NULL: new domains wait for the next tick */
@@ -37,10 +37,11 @@ struct daemon {
 };
 
 static const char usage[] =
-    "Usage: avmd [-f] [-C FILE] [-v]\n"
+    "Usage: avmd [-f] [-C FILE] [-v] [--record FILE]\n"
     "  -f, --foreground   stay in the foreground (it always does)\n"
     "  -C, --config FILE  instead of " CONF_DEFAULT_PATH "\n"
     "  -v, --verbose      log each plan as well\n"
+    "      --record FILE  append what is read to FILE, for avm replay\n"
     "  -h, --help\n";
 
 /* sd_notify(3) without libsystemd, as Xen's own daemons do it. */
@@ -156,7 +157,8 @@ static int open_fds(struct daemon *d)
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
     if (sigprocmask(SIG_BLOCK, &set, NULL) ||
-        signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+        signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
+        signal(SIGXFSZ, SIG_IGN) == SIG_ERR) /* a limit is an error of write */
         goto fail;
     d->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (d->signal_fd < 0)
@@ -266,6 +268,20 @@ static void run(struct daemon *d)
     }
 }
 
+static int open_record(struct daemon *d)
+{
+    char err[512];
+
+    if (!d->record_path)
+        return 0;
+    d->agent.record = record_open(d->record_path, err, sizeof(err));
+    if (!d->agent.record)
+        log_line(LOG_ERROR, "%s", err);
+    else
+        log_line(LOG_INFO, "records to %s", d->record_path);
+    return d->agent.record ? 0 : -1;
+}
+
 static int open_xen(struct daemon *d)
 {
     struct avm_info info;
@@ -304,6 +320,7 @@ static int parse_options(struct daemon *d, int argc, char **argv)
     static const struct option options[] = {
         { "foreground", no_argument, NULL, 'f' },
         { "config", required_argument, NULL, 'C' },
+        { "record", required_argument, NULL, 'r' },
         { "verbose", no_argument, NULL, 'v' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
@@ -317,6 +334,9 @@ static int parse_options(struct daemon *d, int argc, char **argv)
         case 'C':
             d->conf_path = optarg;
             d->conf_may_miss = false;
+            break;
+        case 'r':
+            d->record_path = optarg;
             break;
         case 'v':
             log_init("avmd", LOG_DEBUG);
@@ -365,7 +385,7 @@ int main(int argc, char **argv)
     if (rc)
         goto out;
     rc = EXIT_FAILED;
-    if (open_fds(&d) || agent_start(&d.agent))
+    if (open_fds(&d) || open_record(&d) || agent_start(&d.agent))
         goto out;
     if (control_open(&d.control, d.agent.conf.run_dir, 0, serve, &d.agent)) {
         log_line(LOG_ERROR, "%s/%s: %s", d.agent.conf.run_dir, CONTROL_SOCKET,

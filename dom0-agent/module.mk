@@ -8,9 +8,9 @@ AGENT_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wshadow \
     -Ilibavm/include -Ilibavm/src/json
 AGENT_LIBS := build/libavm/libavm.a -lsqlite3 -lyajl -lxencall -lxenstore
 
-AGENT_SHARED := conf control db request store
-AGENT_DAEMON := agent avmd log serve
-AGENT_CLI := avm $(patsubst dom0-agent/%.c,%,$(wildcard dom0-agent/cmd-*.c))
+AGENT_SHARED := conf control db recording request store
+AGENT_DAEMON := agent avmd log record serve
+AGENT_CLI := avm replay $(patsubst dom0-agent/%.c,%,$(wildcard dom0-agent/cmd-*.c))
 
 agent-objs = $(1:%=$(AGENT_OUT)/%.o)
 
@@ -46,14 +46,15 @@ AGENT_SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined \
     -fno-omit-frame-pointer
 AGENT_SAN_LIB := $(AGENT_OUT)/san/agent.a
 AGENT_SAN_OBJS := $(patsubst %,$(AGENT_OUT)/san/%.o,$(AGENT_SHARED) \
-    $(filter-out avmd,$(AGENT_DAEMON)))
+    $(filter-out avmd,$(AGENT_DAEMON)) replay)
 # What the loop test plays itself: the clock, and Xen as libavm shows it.
 AGENT_WRAP := $(patsubst %,-Wl$(comma)--wrap=%,clock_gettime avm_apply \
     avm_verify avm_publish avm_unpublish avm_sample_read avm_last_error \
     avm_info)
 
 UNIT_TESTS += $(AGENT_TESTS:%=build/test/unit/%) tests/unit/test-agent-cli
-tests/unit/test-agent-cli: | build/bin/avm build/bin/avmd
+tests/unit/test-agent-cli: | build/bin/avm build/bin/avmd \
+    build/test/unit/test-agent-replay
 
 $(AGENT_SAN_OBJS): $(AGENT_OUT)/san/%.o: dom0-agent/%.c
 	@mkdir -p $(@D)

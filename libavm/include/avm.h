@@ -538,6 +538,19 @@ char *avm_json_domains(const avm_state *st, uint64_t realtime_ns,
 char *avm_json_plan(const struct avm_plan *plan);
 /* {"version":1,"domain":{...},"window":{...},"changes":[...],"text":S}      */
 char *avm_json_explain(const avm_state *st, const struct avm_uuid *uuid);
+/*
+ * {"version":1,"mono_ns":N,"host":{...},"domains":[...]}: everything that
+ * avm_observe() reads, on one line. 64 bit members are signed; characters of
+ * names that are not printable become '?'.
+ */
+char *avm_json_sample(const struct avm_sample *sample);
+/*
+ * And back, from text that nobody needs to have checked; it need not end in
+ * NUL. What is missing or out of range: -1 with EINVAL, and one line in err.
+ * ENOMEM. avm_sample_free() frees it.
+ */
+int avm_sample_parse(const char *text, size_t len, struct avm_sample **sample,
+                     char *err, size_t err_len);
 
 #ifdef __cplusplus
 }

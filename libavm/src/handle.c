@@ -119,14 +119,6 @@ int avm_info(avm_handle *h, struct avm_info *info)
 /* ------------------------------------------------------------------------ */
 /* Sample                                                                   */
 
-void avm_sample_free(struct avm_sample *sample)
-{
-    if (!sample)
-        return;
-    free(sample->domain);
-    free(sample);
-}
-
 /* A domain may go between two calls: then the rest of it is just not there. */
 static int read_params(avm_handle *h, struct avm_sample *s,
                        const uint32_t *max_vcpu)

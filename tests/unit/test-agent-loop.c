@@ -22,6 +22,7 @@
 #include "agent.h"
 #include "avm_json.h"
 #include "log.h"
+#include "replay.h"
 #include "request.h"
 #include "serve.h"
 
@@ -195,10 +196,12 @@ int __wrap_avm_info(avm_handle *h, struct avm_info *info)
 /* ------------------------------------------------------------------------ */
 
 static struct agent agent;
+static struct record *agent_record; /* of the agent that is started next */
 
 static void start(enum avm_mode mode)
 {
-    agent = (struct agent){ .h = (avm_handle *)&xen };
+    agent = (struct agent){ .h = (avm_handle *)&xen, .record = agent_record };
+    agent_record = NULL;
     conf_defaults(&agent.conf);
     agent.conf.mode = mode;
     snprintf(agent.conf.state_dir, sizeof(agent.conf.state_dir), "%s", dir);
@@ -415,6 +418,76 @@ static void test_affinity(void **state)
                          "after"), 2);
     avm_json_free(v);
     assert_true(xen.dom[2].params.affinity == 2);
+}
+
+static int count_event_line(FILE *f, struct replay *r)
+{
+    char *line = NULL, err[256];
+    size_t room = 0;
+    ssize_t len;
+    int nr = 0;
+
+    while ((len = getline(&line, &room, f)) > 0) {
+        nr++;
+        if (replay_line(r, line, (size_t)len - 1, err, sizeof(err)))
+            fail_msg("line %d: %s", nr, err);
+    }
+    free(line);
+    return nr;
+}
+
+static void keep_change(void *arg, const struct replay_event *e)
+{
+    char *text = arg;
+    size_t len = strlen(text);
+
+    if (!e->is_class)
+        snprintf(text + len, 512 - len, "%s %s %d>%d %s\n",
+                 e->dom->untrusted_name, avm_knob_name(e->change->knob),
+                 (int)e->change->before, (int)e->change->after, e->actor);
+}
+
+/* A recording of this agent, gone through again, tells what the agent did. */
+static void test_record(void **state)
+{
+    char path[128], err[512], told[512] = "", done[512] = "";
+    struct avm_json_value *v;
+    const struct avm_json_value *c;
+    struct replay *r;
+    size_t i;
+    FILE *f;
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/rec", dir);
+    agent_record = record_open(path, err, sizeof(err));
+    assert_non_null(agent_record);
+    start(AVM_MODE_AUTO);
+    tick(3);
+    ask_ok(NEED_CAP);
+    tick(4);
+    xen.dom[2].params.cap_pct = 70; /* someone else */
+    tick(3);
+    ask_ok("{\"op\":\"mode\",\"mode\":\"observe\"}");
+    ask_ok("{\"op\":\"need-set\",\"domain\":\"idler\",\"cap_pct\":10}");
+    tick(3);
+
+    v = ask("{\"op\":\"history\"}");
+    for (i = 0; (c = avm_json_at(avm_json_get(v, "changes"), i)); i++)
+        snprintf(done + strlen(done), sizeof(done) - strlen(done),
+                 "%s %s %d>%d %s\n", str(c, "domain"), str(c, "knob"),
+                 (int)num(c, "before"), (int)num(c, "after"), str(c, "actor"));
+    avm_json_free(v);
+    assert_string_equal(done, "hog cap 0>50 avmd\nhog cap 50>70 foreign\n");
+
+    f = fopen(path, "r");
+    assert_non_null(f);
+    r = replay_new(AVM_MODE_INHERIT, keep_change, told);
+    /* 14 samples; the settings at the start, the two needs, the mode. */
+    assert_int_equal(count_event_line(f, r), 14 + 4);
+    fclose(f);
+    assert_string_equal(told, done);
+    assert_int_equal(replay_totals(r)->samples, 14);
+    replay_free(r);
 }
 
 static void test_hold(void **state)
@@ -782,6 +855,7 @@ int main(void)
         TEST(test_observe_and_advise),
         TEST(test_domain_mode),
         TEST(test_affinity),
+        TEST(test_record),
         TEST(test_hold),
         TEST(test_failed_change),
         TEST(test_domain_gone),

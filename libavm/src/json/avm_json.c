@@ -439,6 +439,16 @@ size_t avm_json_size(const struct avm_json_value *v)
     return v && v->kind == K_ARRAY ? v->nr : 0;
 }
 
+bool avm_json_is_array(const struct avm_json_value *v)
+{
+    return v && v->kind == K_ARRAY;
+}
+
+const struct avm_json_value *avm_json_next(const struct avm_json_value *v)
+{
+    return v ? v->next : NULL;
+}
+
 const char *avm_json_get_str(const struct avm_json_value *v, const char *def)
 {
     return v && v->kind == K_STR ? v->str : def;

@@ -51,10 +51,44 @@ const struct avm_json_value *avm_json_get(const struct avm_json_value *v,
 const struct avm_json_value *avm_json_at(const struct avm_json_value *v,
                                          size_t i);
 size_t avm_json_size(const struct avm_json_value *v); /* of an array, or 0 */
+bool avm_json_is_array(const struct avm_json_value *v);
+/* What follows v in its array; avm_json_at() for each would be quadratic. */
+const struct avm_json_value *avm_json_next(const struct avm_json_value *v);
 
 /* The value, or 'def' when v is NULL or of another type. */
 const char *avm_json_get_str(const struct avm_json_value *v, const char *def);
 int64_t avm_json_get_int(const struct avm_json_value *v, int64_t def);
 bool avm_json_get_bool(const struct avm_json_value *v, bool def);
+
+bool avm_json_is_int(const struct avm_json_value *v);
+
+/*
+ * A number of a struct, and the member of an object that it is: uint32_t, 0 to
+ * 'max', or, with max 0, uint64_t, which is written as signed, because the
+ * reader takes no more.
+ */
+struct avm_json_field {
+    const char *key;
+    size_t offset;
+    uint32_t max;
+};
+
+#define AVM_JSON_U64(type, member) \
+    { #member, offsetof(struct type, member), 0 }
+#define AVM_JSON_U32(type, member, max) \
+    { #member, offsetof(struct type, member), max }
+
+void avm_json_put_fields(struct avm_json *j, const struct avm_json_field *f,
+                         size_t nr, const void *base);
+/* All must be there and in range; otherwise -1 with EINVAL and a line. */
+int avm_json_get_fields(const struct avm_json_value *v,
+                        const struct avm_json_field *f, size_t nr, void *base,
+                        char *why, size_t why_len);
+
+/* avm_sample_parse() of a text that has been read already. */
+struct avm_sample;
+int avm_sample_from_json(const struct avm_json_value *v,
+                         struct avm_sample **sample, char *err,
+                         size_t err_len);
 
 #endif /* AVM_JSON_H */

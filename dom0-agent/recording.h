@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The lines of a recording. Samples are as in avm_json_sample(); every other
+ * line has the settings that count from the next sample on:
+ *
+ *   {"recording":1,"start":true,"mode":"auto","config":{...},"needs":[...]}
+ *
+ * "start" is true where an avmd began, and so in the first line.
+ */
+#ifndef AGENT_RECORDING_H
+#define AGENT_RECORDING_H
+
+#include "avm.h"
+#include "avm_json.h"
+
+#define RECORDING_BEGIN "{\"recording\":1," /* how each file begins */
+
+struct settings {
+    bool start;                 /* nothing from before is remembered */
+    enum avm_mode mode;         /* of the host                       */
+    struct avm_config loop;
+    size_t nr;
+    struct avm_need *need;      /* with 'held' as it was then        */
+};
+
+/* One line without its end; NULL with errno. The caller frees it. */
+char *settings_json(const struct settings *s);
+
+bool settings_is(const struct avm_json_value *line);
+/*
+ * 0, and then settings_free() frees what is in s; otherwise -1 and one line in
+ * 'err'. Values that belong together are checked by who takes them.
+ */
+int settings_parse(const struct avm_json_value *line, struct settings *s,
+                   char *err, size_t err_size);
+void settings_free(struct settings *s);
+
+#endif
