@@ -16,7 +16,6 @@ static const struct avm_json_field config_fields[] = {
     NUMBER(gain_min_permille), NUMBER(cooldown_ms), NUMBER(warmup_ms),
     NUMBER(changes_per_minute), NUMBER(step_up_permille),
     NUMBER(step_down_permille), NUMBER(lease_ms), NUMBER(foreign_hold_ms),
-    NUMBER(link_mbps), NUMBER(disk_mbps),
 #undef NUMBER
 };
 
@@ -30,9 +29,7 @@ static const struct avm_json_field need_fields[] = {
     AVM_JSON_U32(avm_need, weight_max, 65535),
     AVM_JSON_U32(avm_need, cap_pct, UINT16_MAX),
     AVM_JSON_U64(avm_need, affinity),
-    AVM_JSON_U32(avm_need, cpu_min_permille, UINT32_MAX),
-    AVM_JSON_U64(avm_need, net_min_bps), AVM_JSON_U64(avm_need, net_max_bps),
-    AVM_JSON_U64(avm_need, disk_min_bps), AVM_JSON_U64(avm_need, disk_max_bps),
+    AVM_JSON_U64(avm_need, net_max_bps), AVM_JSON_U64(avm_need, disk_max_bps),
 };
 
 /* ------------------------------------------------------------------------ */

@@ -112,7 +112,7 @@ static int take_settings(struct replay *r, const struct settings *s,
     if (avm_state_config(r->st, &s->loop) ||
         avm_state_needs(r->st, s->need, s->nr)) {
         snprintf(err, err_size, "%s", errno == ENOMEM ? strerror(ENOMEM) :
-                 "needs: two for one domain, or a floor above its ceiling");
+                 "needs: two for one domain, or a least weight above the most");
         return -1;
     }
     r->decide_soon = !s->start;
@@ -130,7 +130,6 @@ static void put_value(struct avm_params *p, enum avm_knob knob, uint64_t v)
     case AVM_KNOB_AFFINITY: p->affinity = v;          break;
     case AVM_KNOB_URGENCY:  p->urgency = (uint32_t)v; break;
     case AVM_KNOB_NET_OUT:  p->net_out_max_bps = v;   break;
-    case AVM_KNOB_NET_IN:   p->net_in_max_bps = v;    break;
     case AVM_KNOB_DISK:     p->disk_max_bps = v;      break;
     case AVM_NR_KNOBS:                                break;
     }
@@ -140,10 +139,9 @@ static uint64_t devices_of(const struct avm_domain_sample *d,
                            enum avm_knob knob)
 {
     switch (knob) {
-    case AVM_KNOB_NET_OUT:
-    case AVM_KNOB_NET_IN: return d->net_devices;
-    case AVM_KNOB_DISK:   return d->disk_devices;
-    default:              return 0;
+    case AVM_KNOB_NET_OUT: return d->net_devices;
+    case AVM_KNOB_DISK:    return d->disk_devices;
+    default:               return 0;
     }
 }
 

@@ -55,7 +55,6 @@ static void host_init(void)
         strcpy(d->untrusted_name, names[i]);
         d->nr_vcpus = 1;
         d->have = AVM_HAVE_CPU | AVM_HAVE_RECORDS;
-        d->link = d->disk = AVM_NONE;
         d->params = (struct avm_params){
             .can = CAN_ALL, .weight = 256, .affinity = UINT64_MAX,
         };
@@ -235,9 +234,8 @@ static void settings_round_trip(void **state)
         .uuid = { { 1, 2, 3 } }, .role = AVM_ROLE_INTERACTIVE,
         .mode = AVM_MODE_ADVISE, .held = true, .weight_min = 1,
         .weight_max = 65535, .cap_pct = 65535, .cap_set = true,
-        .affinity = UINT64_MAX, .affinity_set = true, .cpu_min_permille = 7,
-        .net_min_bps = 1, .net_max_bps = UINT64_MAX, .disk_min_bps = 2,
-        .disk_max_bps = 3,
+        .affinity = UINT64_MAX, .affinity_set = true,
+        .net_max_bps = UINT64_MAX, .disk_max_bps = 3,
     };
     text = settings_json(&host.settings);
     assert_memory_equal(text, RECORDING_BEGIN, strlen(RECORDING_BEGIN));
@@ -542,8 +540,8 @@ static void bad_lines(void **state)
            "need 0: no such role");
     edited(text, "", "\"weight_min\":0", "\"weight_min\":65536", 1,
            "need 0: \"weight_min\" must be");
-    edited(text, "", "\"net_min_bps\":0,\"net_max_bps\":0",
-           "\"net_min_bps\":2,\"net_max_bps\":1", 1, "floor above");
+    edited(text, "", "\"weight_min\":0,\"weight_max\":0",
+           "\"weight_min\":2,\"weight_max\":1", 1, "least weight above");
     edited(text, "\"mono_ns\":101", "\"wakes\":0", "\"wakes\":null", 3,
            "domain 0: \"wakes\" must be a number");
     edited(text, "\"mono_ns\":102", "102000000000", "101000000000", 4,

@@ -49,21 +49,10 @@ static void random_host(struct avm_host *h)
     uint32_t i;
 
     h->nr_pcpus = fixture_random(&seed) % 65536;
-    h->io_stall_us = random_u64();
     h->nr_pools = fixture_random(&seed) % (AVM_MAX_POOLS + 1);
-    h->nr_links = fixture_random(&seed) % (AVM_MAX_LINKS + 1);
-    h->nr_disks = fixture_random(&seed) % (AVM_MAX_DISKS + 1);
     for (i = 0; i < h->nr_pools; i++) {
         random_bytes(&h->pool[i], sizeof(h->pool[i]));
         h->pool[i].nr_pcpus %= 65536;
-    }
-    for (i = 0; i < h->nr_links; i++) {
-        random_name(h->link[i].name, sizeof(h->link[i].name));
-        h->link[i].capacity_bps = random_u64();
-    }
-    for (i = 0; i < h->nr_disks; i++) {
-        random_bytes(&h->disk[i], sizeof(h->disk[i]));
-        random_name(h->disk[i].name, sizeof(h->disk[i].name));
     }
 }
 
@@ -102,18 +91,9 @@ static void assert_same(const struct avm_sample *a, const struct avm_sample *b)
     assert_int_equal(a->nr, b->nr);
     assert_int_equal(a->host.nr_pcpus, b->host.nr_pcpus);
     assert_int_equal(a->host.nr_pools, b->host.nr_pools);
-    assert_int_equal(a->host.nr_links, b->host.nr_links);
-    assert_int_equal(a->host.nr_disks, b->host.nr_disks);
-    assert_true(a->host.io_stall_us == b->host.io_stall_us);
     for (i = 0; i < a->host.nr_pools; i++)
         assert_memory_equal(&a->host.pool[i], &b->host.pool[i],
                             sizeof(a->host.pool[i]));
-    for (i = 0; i < a->host.nr_links; i++)
-        assert_memory_equal(&a->host.link[i], &b->host.link[i],
-                            sizeof(a->host.link[i]));
-    for (i = 0; i < a->host.nr_disks; i++)
-        assert_memory_equal(&a->host.disk[i], &b->host.disk[i],
-                            sizeof(a->host.disk[i]));
     for (k = 0; k < a->nr; k++) {
         const struct avm_domain_sample *x = &a->domain[k], *y = &b->domain[k];
 
@@ -121,12 +101,10 @@ static void assert_same(const struct avm_sample *a, const struct avm_sample *b)
         assert_string_equal(x->untrusted_name, y->untrusted_name);
 #define SAME(member) assert_true(x->member == y->member)
         SAME(domid); SAME(flags); SAME(pool); SAME(nr_vcpus); SAME(have);
-        SAME(burst_avg_ns); SAME(link); SAME(disk); SAME(net_queue_bytes);
-        SAME(disk_in_flight); SAME(net_devices); SAME(disk_devices);
+        SAME(burst_avg_ns); SAME(net_devices); SAME(disk_devices);
         SAME(params.can); SAME(params.weight); SAME(params.cap_pct);
         SAME(params.urgency); SAME(params.lease_ms); SAME(params.affinity);
-        SAME(params.net_out_max_bps); SAME(params.net_in_max_bps);
-        SAME(params.disk_max_bps);
+        SAME(params.net_out_max_bps); SAME(params.disk_max_bps);
 #undef SAME
         assert_memory_equal(&x->count, &y->count, sizeof(x->count));
     }
@@ -261,8 +239,8 @@ static void says_what_is_wrong(void **state)
             "host 0: \"nr_pcpus\" must be a number from 0 to 65535");
     refuses("\"sched_id\":0", "\"sched_id\":true",
             "pool 0: \"sched_id\" must be a number");
-    refuses("\"disks\":[]", "\"disks\":{}",
-            "host 0: \"disks\" must be an array");
+    refuses("\"domains\":[", "\"domains\":3,\"x\":[",
+            "sample 0: \"domains\" must be an array");
     refuses("\"domid\":2", "\"domid\":1", "domain 1: \"domid\" must be above "
             "that of the domain before");
     refuses("\"wakes\":0,", "", "domain 0: \"wakes\" is missing");

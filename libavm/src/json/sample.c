@@ -43,17 +43,8 @@ static const struct avm_json_field pool_fields[] = {
     U64(avm_pool, pcpus),
 };
 
-static const struct avm_json_field link_fields[] = {
-    U64(avm_link, capacity_bps),
-};
-
-static const struct avm_json_field disk_fields[] = {
-    U32(avm_disk, major, UINT32_MAX), U32(avm_disk, minor, UINT32_MAX),
-    U64(avm_disk, bytes), U64(avm_disk, busy_ms),
-};
-
 static const struct avm_json_field host_fields[] = {
-    U32(avm_host, nr_pcpus, CPUS_MAX), U64(avm_host, io_stall_us),
+    U32(avm_host, nr_pcpus, CPUS_MAX),
 };
 
 static const struct avm_json_field domain_fields[] = {
@@ -63,10 +54,6 @@ static const struct avm_json_field domain_fields[] = {
     U32(avm_domain_sample, nr_vcpus, CPUS_MAX),
     U32(avm_domain_sample, have, UINT32_MAX),
     U32(avm_domain_sample, burst_avg_ns, UINT32_MAX),
-    U32(avm_domain_sample, link, UINT32_MAX),
-    U32(avm_domain_sample, disk, UINT32_MAX),
-    U32(avm_domain_sample, net_queue_bytes, UINT32_MAX),
-    U32(avm_domain_sample, disk_in_flight, UINT32_MAX),
     U64(avm_domain_sample, net_devices), U64(avm_domain_sample, disk_devices),
 };
 
@@ -81,7 +68,6 @@ static const struct avm_json_field count_fields[] = {
     COUNT(net_tx_packets), COUNT(net_drops),
     COUNT(disk_rd_bytes), COUNT(disk_wr_bytes), COUNT(disk_rd_reqs),
     COUNT(disk_wr_reqs), COUNT(disk_oo_reqs),
-    COUNT(net_overlimits), COUNT(backend_ns), COUNT(disk_stall_us),
 #undef COUNT
 };
 
@@ -95,8 +81,7 @@ static const struct avm_json_field params_fields[] = {
     U32(avm_params, cap_pct, UINT16_MAX), /* 16 bits in Xen's interface */
     U32(avm_params, urgency, AVM_NR_URGENCIES - 1),
     U32(avm_params, lease_ms, UINT32_MAX), U64(avm_params, affinity),
-    U64(avm_params, net_out_max_bps), U64(avm_params, net_in_max_bps),
-    U64(avm_params, disk_max_bps),
+    U64(avm_params, net_out_max_bps), U64(avm_params, disk_max_bps),
 };
 
 /* ------------------------------------------------------------------------ */
@@ -132,22 +117,6 @@ static void put_host(struct avm_json *j, const struct avm_host *h)
     for (i = 0; i < h->nr_pools && i < AVM_MAX_POOLS; i++) {
         avm_json_object(j, NULL);
         PUT(j, pool_fields, &h->pool[i]);
-        avm_json_end(j);
-    }
-    avm_json_end(j);
-    avm_json_array(j, "links");
-    for (i = 0; i < h->nr_links && i < AVM_MAX_LINKS; i++) {
-        avm_json_object(j, NULL);
-        put_name(j, h->link[i].name, sizeof(h->link[i].name));
-        PUT(j, link_fields, &h->link[i]);
-        avm_json_end(j);
-    }
-    avm_json_end(j);
-    avm_json_array(j, "disks");
-    for (i = 0; i < h->nr_disks && i < AVM_MAX_DISKS; i++) {
-        avm_json_object(j, NULL);
-        put_name(j, h->disk[i].name, sizeof(h->disk[i].name));
-        PUT(j, disk_fields, &h->disk[i]);
         avm_json_end(j);
     }
     avm_json_end(j);
@@ -278,34 +247,6 @@ static int get_host(struct reader *r, const struct avm_json_value *v,
     for (r->nr = 0; e; e = avm_json_next(e), r->nr++)
         if (GET(r, e, pool_fields, &h->pool[r->nr]))
             return -1;
-
-    r->what = "host";
-    r->nr = 0;
-    if (get_array(r, v, "links", AVM_MAX_LINKS, &e, &nr))
-        return -1;
-    h->nr_links = (uint32_t)nr;
-    r->what = "link";
-    for (r->nr = 0; e; e = avm_json_next(e), r->nr++) {
-        struct avm_link *l = &h->link[r->nr];
-
-        if (get_name(r, e, l->name, sizeof(l->name)) ||
-            GET(r, e, link_fields, l))
-            return -1;
-    }
-
-    r->what = "host";
-    r->nr = 0;
-    if (get_array(r, v, "disks", AVM_MAX_DISKS, &e, &nr))
-        return -1;
-    h->nr_disks = (uint32_t)nr;
-    r->what = "disk";
-    for (r->nr = 0; e; e = avm_json_next(e), r->nr++) {
-        struct avm_disk *d = &h->disk[r->nr];
-
-        if (get_name(r, e, d->name, sizeof(d->name)) ||
-            GET(r, e, disk_fields, d))
-            return -1;
-    }
     return 0;
 }
 
