@@ -84,7 +84,8 @@ void act_enqueue(struct act_unit *su, s_time_t now)
 {
     ASSERT(su->state == ACT_OUT && !su->saving);
 
-    if ( act_is_capped(su) && su->budget + read_atomic(&su->dom->budget) <= 0 )
+    if ( act_is_capped(su) && su->budget <= 0 &&
+         now < read_atomic(&su->dom->ready) )
     {
         act_deactivate(su);
         act_cap_park(su);
@@ -503,7 +504,6 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
          now < rival->picked + params->ratelimit )
     {
         run = rival->picked + params->ratelimit - now;
-        /* What it is not going to use now must not outlive the period. */
         act_cap_return(next);
         next = rival;
     }
