@@ -153,25 +153,33 @@ static s_time_t act_piece_ready(const struct act_dom *dom, s_time_t length)
     return STIME_MAX;
 }
 
-/* Take what a unit may run from @now on without a break, @most at most. */
+/*
+ * Take what a unit may run from @now on without a break, @most at most. Of pieces
+ * that it may run, the one that was ready last: siblings may run all of one that
+ * has been ready for long at once, but of another only bit by bit.
+ */
 static struct act_piece act_piece_take(struct act_dom *dom, s_time_t most,
                                        s_time_t now)
 {
-    struct act_piece taken = { .ready = now };
-    bool none = true;
+    struct act_piece taken = {};
 
-    while ( dom->nr_pieces && taken.length < most &&
-            dom->pieces[0].ready <= now + taken.length )
+    while ( taken.length < most )
     {
-        struct act_piece piece = dom->pieces[0], rest;
+        unsigned int i = dom->nr_pieces;
+        struct act_piece piece;
+        s_time_t rest;
 
-        act_piece_remove(dom, 0);
-        rest.length = max(piece.length - (most - taken.length), (s_time_t)0);
-        piece.length -= rest.length;
-        rest.ready = piece.ready + piece.length;
-        taken = none ? piece : act_piece_join(&taken, &piece);
-        none = false;
-        act_piece_add(dom, rest.ready, rest.length, now);
+        while ( i && dom->pieces[i - 1].ready > now + taken.length )
+            i--;
+        if ( !i )
+            break;
+
+        piece = dom->pieces[i - 1];
+        act_piece_remove(dom, i - 1);
+        rest = max(piece.length - (most - taken.length), (s_time_t)0);
+        piece.length -= rest;
+        act_piece_add(dom, piece.ready + piece.length, rest, now);
+        taken = act_piece_join(&taken, &piece);
     }
 
     return taken;
