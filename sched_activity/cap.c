@@ -137,6 +137,20 @@ static void act_piece_add(struct act_dom *dom, s_time_t ready, s_time_t length,
     act_piece_tidy(dom, now);
 }
 
+/* Take off the beginning of a piece, @most at most. */
+static struct act_piece act_piece_cut(struct act_dom *dom, unsigned int i,
+                                      s_time_t most, s_time_t now)
+{
+    struct act_piece piece = dom->pieces[i];
+    s_time_t rest = max(piece.length - most, (s_time_t)0);
+
+    act_piece_remove(dom, i);
+    piece.length -= rest;
+    act_piece_add(dom, piece.ready + piece.length, rest, now);
+
+    return piece;
+}
+
 /* From when on a unit may run for @length; STIME_MAX: others have to stop first. */
 static s_time_t act_piece_ready(const struct act_dom *dom, s_time_t length)
 {
@@ -167,18 +181,13 @@ static struct act_piece act_piece_take(struct act_dom *dom, s_time_t most,
     {
         unsigned int i = dom->nr_pieces;
         struct act_piece piece;
-        s_time_t rest;
 
         while ( i && dom->pieces[i - 1].ready > now + taken.length )
             i--;
         if ( !i )
             break;
 
-        piece = dom->pieces[i - 1];
-        act_piece_remove(dom, i - 1);
-        rest = max(piece.length - (most - taken.length), (s_time_t)0);
-        piece.length -= rest;
-        act_piece_add(dom, piece.ready + piece.length, rest, now);
+        piece = act_piece_cut(dom, i - 1, most - taken.length, now);
         taken = act_piece_join(&taken, &piece);
     }
 
@@ -208,34 +217,28 @@ static void act_piece_pay(struct act_dom *dom, s_time_t now)
 
     while ( dom->owed && dom->nr_pieces )
     {
-        struct act_piece *first = &dom->pieces[0];
-        s_time_t ready = max(first->ready, now) + ACT_CAP_PERIOD;
-        s_time_t paid = min(first->length, dom->owed);
+        struct act_piece paid = act_piece_cut(dom, 0, dom->owed, now);
 
-        dom->owed -= paid;
-        first->ready += paid;
-        first->length -= paid;
-        if ( !first->length )
-            act_piece_remove(dom, 0);
-        act_piece_add(dom, ready, paid, now);
+        dom->owed -= paid.length;
+        act_piece_add(dom, max(paid.ready, now) + ACT_CAP_PERIOD, paid.length,
+                      now);
     }
 }
 
-/* The allowance is no longer what it has been: last in, first out. */
-static void act_piece_trim(struct act_dom *dom)
+/*
+ * The allowance is no longer what it has been. What is ready first goes: the rest
+ * was run last, and is to be remembered.
+ */
+static void act_piece_trim(struct act_dom *dom, s_time_t now)
 {
     s_time_t excess = dom->allowance - act_cap_allowance(dom);
 
     while ( excess > 0 && dom->nr_pieces )
     {
-        struct act_piece *last = &dom->pieces[dom->nr_pieces - 1];
-        s_time_t less = min(last->length, excess);
+        s_time_t less = act_piece_cut(dom, 0, excess, now).length;
 
-        last->length -= less;
         dom->allowance -= less;
         excess -= less;
-        if ( !last->length )
-            dom->nr_pieces--;
     }
 }
 
@@ -274,9 +277,11 @@ static void act_cap_look(struct act_dom *dom, s_time_t now)
 
     /* Parked units are in several queues, so leave them to the timer. */
     ready = min(ready, now + ACT_CAP_PERIOD);
-    if ( dom->nr_parked &&
-         (!active_timer(&dom->timer) || dom->timer.expires != ready) )
+    if ( dom->nr_parked && dom->timer_set != ready )
+    {
+        dom->timer_set = ready;
         set_timer(&dom->timer, ready);
+    }
 }
 
 /* What @su was given and has not used, what it has, and what it overran. */
@@ -295,7 +300,7 @@ static void act_cap_give_back(struct act_unit *su, s_time_t now)
     act_piece_add(dom, su->granted.ready + used, su->granted.length - used,
                   now);
     act_piece_add(dom, su->charged - ran + ACT_CAP_PERIOD, used, now);
-    act_piece_trim(dom);
+    act_piece_trim(dom, now);
     act_piece_pay(dom, now);
     su->granted = (struct act_piece){};
     su->budget = 0;
@@ -346,6 +351,7 @@ static void cf_check act_cap_timer(void *data)
     bool unpark;
 
     spin_lock_irqsave(&dom->budget_lock, flags);
+    dom->timer_set = 0;
     unpark = NOW() >= dom->ready;
     if ( !unpark )
         act_cap_look(dom, NOW());
@@ -398,7 +404,7 @@ void act_cap_set(struct act_dom *dom, unsigned int cap)
     }
     else if ( more < 0 )
     {
-        act_piece_trim(dom);
+        act_piece_trim(dom, now);
         dom->reduced = now;
     }
     act_piece_pay(dom, now);

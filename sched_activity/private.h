@@ -195,6 +195,7 @@ struct act_dom {
     unsigned int nr_parked;
     unsigned int nr_units;        /* private lock                           */
     s_time_t spins_until;         /* its vCPUs wait for each other          */
+    s_time_t timer_set;           /* 0, or: when the timer is to fire       */
     struct timer timer;           /* nr_parked: ready, or look again        */
 };
 

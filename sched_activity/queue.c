@@ -498,9 +498,13 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
 
     params = &next->dom->prv->params;
 
-    /* A switch now would cost more than the one who waits gains by it. */
+    /*
+     * A switch now would cost more than the one who waits gains by it. Who has
+     * a cap comes back from being parked, and cannot take turns often; what it
+     * does not get in time, the cap keeps it from getting later.
+     */
     if ( rival && next != rival && !gives_way &&
-         next->class == ACT_FAIR && !next->wake_time &&
+         next->class == ACT_FAIR && !next->wake_time && !act_is_capped(next) &&
          now < rival->picked + params->ratelimit )
     {
         run = rival->picked + params->ratelimit - now;

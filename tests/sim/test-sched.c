@@ -223,7 +223,7 @@ static int run(const struct test *t)
 int main(int argc, char *argv[])
 {
     const struct test *lists[] = { path_tests, directed_tests, control_tests,
-                                   evidence_tests, gang_tests, failing_tests,
+                                   cap_tests, evidence_tests, gang_tests, failing_tests,
                                    calm_tests, inherit_tests, reserve_tests,
                                    random_tests };
     const struct test *t;
