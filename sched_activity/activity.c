@@ -193,7 +193,7 @@ static void cf_check act_deinit_pdata(const struct scheduler *ops, void *pcpu,
 static void act_bring_along(struct act_dom *dom)
 {
     const struct cpupool *from = dom->dom->cpupool;
-    const struct act_dom *old = dom->dom->sched_priv;
+    struct act_dom *old = dom->dom->sched_priv;
 
     if ( !from || !old || from->sched->sched_id != XEN_SCHEDULER_ACTIVITY )
         return;
@@ -201,9 +201,7 @@ static void act_bring_along(struct act_dom *dom)
     dom->weight = old->weight;
     dom->urgency = old->urgency;
     dom->urgency_until = old->urgency_until;
-    if ( old->cap )
-        act_cap_set(dom, old->cap);
-    dom->budget = min(dom->budget, old->budget);
+    act_cap_bring_along(dom, old);
 }
 
 static void *cf_check act_alloc_domdata(const struct scheduler *ops,

@@ -197,7 +197,7 @@ static void act_refresh(struct act_dom *dom, bool new_cap)
         unsigned int cpu = sched_unit_master(su->unit);
 
         if ( new_cap )
-            act_cap_return(su);
+            act_cap_settle(su);
 
         if ( curr_on_cpu(cpu) == su->unit )
         {

@@ -53,8 +53,14 @@
  */
 #define ACT_QUEUE_CPUS_MAX 8U
 
-/* A cap is kept over each period of this length, the one of credit2. */
+/* A cap is kept over any time of this length, the period of credit2. */
 #define ACT_CAP_PERIOD MILLISECS(10)
+
+/*
+ * A capped domain's run time of a period is remembered in so many pieces at most;
+ * beyond that two that are close make one. Enough for 16 vCPUs with a few each.
+ */
+#define ACT_CAP_PIECES 64U
 
 /*
  * The core asks a new pCPU to schedule before it lets units use it. This is how
@@ -160,6 +166,12 @@ struct act_pcpu {
     struct act_runqueue *rq;
 };
 
+/* Run time, and from when on it may be used, without a break. */
+struct act_piece {
+    s_time_t ready;
+    s_time_t length;
+};
+
 struct act_dom {
     struct domain *dom;
     struct list_head elem;        /* act_private.doms                       */
@@ -172,13 +184,19 @@ struct act_dom {
     s_time_t urgency_until;       /* end of the lease                       */
 
     spinlock_t budget_lock;
-    s_time_t budget;              /* left in this period, may be negative   */
-    s_time_t replenished;         /* when the period began                  */
-    unsigned int period;          /* which one it is                        */
+    s_time_t budget;              /* left up to now, may be negative        */
+    s_time_t replenished;         /* up to when: the period's beginning     */
+    struct act_piece pieces[ACT_CAP_PIECES]; /* of its allowance, by .ready; */
+    unsigned int nr_pieces;       /* ... the rest its units have            */
+    s_time_t allowance;           /* for any period                         */
+    s_time_t reduced;             /* when it was the last time              */
+    s_time_t owed;                /* ran without any                        */
+    s_time_t ready;               /* when there is enough for a unit to run */
     unsigned int nr_parked;
     unsigned int nr_units;        /* private lock                           */
     s_time_t spins_until;         /* its vCPUs wait for each other          */
-    struct timer timer;           /* end of the period                      */
+    s_time_t timer_set;           /* 0, or: when the timer is to fire       */
+    struct timer timer;           /* nr_parked: ready, or look again        */
 };
 
 /* Where a unit is. A running unit is in state OUT. */
@@ -217,8 +235,8 @@ struct act_unit {
     s_time_t vdeadline;           /* vruntime at the end of its slice       */
     s_time_t charged;             /* running: charged up to this time       */
     s_time_t picked;              /* running: since when                    */
-    s_time_t budget;              /* capped: its part of dom->budget, ...   */
-    unsigned int period;          /* ... of this period                     */
+    s_time_t budget;              /* capped: left of its part, ...          */
+    struct act_piece granted;     /* ... which was this                     */
 
     s_time_t reserve_slice;       /* 0: none, or it is known to be over     */
     s_time_t reserve_period;
@@ -528,6 +546,8 @@ static inline void act_inherit_decided(struct act_unit *su, s_time_t now)
 void act_cap_init(struct act_dom *dom);
 void act_cap_destroy(struct act_dom *dom);
 void act_cap_set(struct act_dom *dom, unsigned int cap);
+void act_cap_bring_along(struct act_dom *dom, struct act_dom *old);
+s_time_t act_cap_budget_max(const struct act_dom *dom);
 bool act_cap_grab(struct act_unit *su);
 void act_cap_settle(struct act_unit *su);
 void act_cap_park(struct act_unit *su);
@@ -536,7 +556,7 @@ void act_cap_unpark(struct act_unit *su);
 /* @su stopped running, or has to settle with the domain for another reason. */
 static inline void act_cap_return(struct act_unit *su)
 {
-    if ( su->budget )
+    if ( su->granted.length )
         act_cap_settle(su);
 }
 

@@ -84,7 +84,8 @@ void act_enqueue(struct act_unit *su, s_time_t now)
 {
     ASSERT(su->state == ACT_OUT && !su->saving);
 
-    if ( act_is_capped(su) && su->budget + read_atomic(&su->dom->budget) <= 0 )
+    if ( act_is_capped(su) && su->budget <= 0 &&
+         now < read_atomic(&su->dom->ready) )
     {
         act_deactivate(su);
         act_cap_park(su);
@@ -527,13 +528,16 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
 
     params = &next->dom->prv->params;
 
-    /* A switch now would cost more than the one who waits gains by it. */
+    /*
+     * A switch now would cost more than the one who waits gains by it. Who has
+     * a cap comes back from being parked, and cannot take turns often; what it
+     * does not get in time, the cap keeps it from getting later.
+     */
     if ( rival && next != rival && !gives_way &&
-         next->class == ACT_FAIR && !next->wake_time &&
+         next->class == ACT_FAIR && !next->wake_time && !act_is_capped(next) &&
          now < rival->picked + params->ratelimit )
     {
         run = rival->picked + params->ratelimit - now;
-        /* What it is not going to use now must not outlive the period. */
         act_cap_return(next);
         next = rival;
     }

@@ -301,7 +301,7 @@ void check_activity(void)
                 violated(NULL, "d%d: nr_units is wrong", dom->dom->domain_id);
             if ( parked != dom->nr_parked )
                 violated(NULL, "d%d: nr_parked is wrong", dom->dom->domain_id);
-            if ( dom->cap && dom->budget > ACT_CAP_PERIOD * dom->cap / 100 )
+            if ( dom->cap && dom->budget > act_cap_budget_max(dom) )
                 violated(NULL, "d%d: more budget than its cap allows",
                          dom->dom->domain_id);
             audit_dom(dom);

@@ -24,7 +24,13 @@ static void pool_move_parked(void)
     put_cap(d, 20);
     for ( i = 1; i <= 4; i++ )
     {
-        sim_run(MILLISECS(15) + i);
+        s_time_t until = sim.now_ns + ACT_CAP_PERIOD;
+
+        /* Away from where it begins to run: a move keeps that. */
+        sim_run(i);
+        while ( act_unit(d->vcpu[0]->sched_unit)->state != ACT_PARKED &&
+                sim.now_ns < until )
+            sim_run(MILLISECS(1));
         expect(act_unit(d->vcpu[0]->sched_unit)->state == ACT_PARKED,
                "it is parked");
         rc = sim_domain_move(d, i & 1);

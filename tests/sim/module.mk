@@ -12,8 +12,8 @@ SIM_XEN_SOURCES := $(addprefix $(SIM_XEN)/,lib/rbtree.c common/notifier.c \
     $(addprefix common/sched/,core.c cpupool.c credit.c credit2.c null.c rt.c))
 SIM_ACTIVITY := $(wildcard sched_activity/*.c)
 SIM_CORE := boot domains events harness pcpu pools queue time
-SIM_TESTS := audit calm check check-reserve control directed evidence failing gang inherit \
-    operations paths random reserve shrink test-sched work
+SIM_TESTS := audit calm cap check check-reserve control directed evidence failing \
+    gang inherit operations paths random reserve shrink test-sched work
 
 SIM_INCLUDE := -Itests/sim -I$(SIM_OUT)/include -I$(SIM_OUT)/include/sched \
     -I$(SIM_OUT)/include/sched/activity

@@ -248,7 +248,7 @@ int main(int argc, char *argv[])
         { NULL, 0, NULL, 0 }
     };
     const struct test *lists[] = { path_tests, directed_tests, control_tests,
-                                   evidence_tests, gang_tests, failing_tests,
+                                   cap_tests, evidence_tests, gang_tests, failing_tests,
                                    calm_tests, inherit_tests, reserve_tests,
                                    random_tests };
     const struct test *t;

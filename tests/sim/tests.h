@@ -13,7 +13,7 @@ struct test {
     void (*run)(void);
 };
 extern const struct test path_tests[], directed_tests[], control_tests[],
-    evidence_tests[], gang_tests[], failing_tests[], calm_tests[],
+    cap_tests[], evidence_tests[], gang_tests[], failing_tests[], calm_tests[],
     inherit_tests[], reserve_tests[], random_tests[];
 
 /* From the command line. */

@@ -5,6 +5,15 @@
 
 #include "sim.h"
 
+/* A window of a cap is looked at with so many beginnings. */
+#define SIM_CAP_SAMPLES 40
+
+struct sim_cap_sample {
+    s_time_t at_ns;
+    s_time_t ran_ns;            /* run time of the domain until then        */
+    unsigned int cap_max;       /* the highest from then to the next one    */
+};
+
 /* What audit.c has to remember of a vCPU; of a domain, with its first one. */
 struct sim_audit {
     const void *unit;           /* the data of the scheduler, to see it change */
@@ -12,10 +21,9 @@ struct sim_audit {
     s_time_t blocked_ns;        /* charged in all bursts that are over      */
     s_time_t uncharged_ns;      /* ran before that count began              */
 
-    const void *dom;
-    s_time_t period;            /* of the cap; when it began                */
-    s_time_t period_ran_ns;     /* run time of the domain then              */
-    unsigned int cap_max;       /* the highest in this period               */
+    const void *dom;            /* has a cap; what follows is of it         */
+    struct sim_cap_sample sample[SIM_CAP_SAMPLES];
+    unsigned int nr_samples;    /* ever; the last ones are kept             */
     uint64_t stalls;
 };
 
