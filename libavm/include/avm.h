@@ -501,8 +501,6 @@ int avm_params_get(avm_handle *h, uint32_t domid, struct avm_params *p);
  * Sets the fields of p that 'set' names (AVM_CAN_WEIGHT ...) and leaves the
  * rest alone. uuid, if not NULL, must be that of the domain: ESTALE if the
  * domid was reused. p->lease_ms belongs to the urgency.
- * The first limit on a disk of a service makes the calling process move to the
- * child "agent" of its cgroup: a group with children may hold none.
  * ESRCH, ESTALE, ENOTSUP, EINVAL (out of range, nothing was changed).
  */
 int avm_params_set(avm_handle *h, uint32_t domid, const struct avm_uuid *uuid,

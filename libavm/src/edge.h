@@ -8,6 +8,7 @@
 #define AVM_EDGE_H
 
 /* Xen's headers take the integer types for granted. */
+#include <dirent.h>
 #include <stdint.h>
 
 #define __XEN_TOOLS__ 1
@@ -170,7 +171,14 @@ int avm_netback_set(avm_handle *h, uint32_t domid, uint64_t bps);
 int avm_blkback_get(avm_handle *h, uint32_t domid, uint64_t *bps);
 int avm_blkback_set(avm_handle *h, uint32_t domid, uint64_t bps);
 
-/* A number in a file of its own; false if there is none. host/sysfs.c */
+/* Is it the name of a vbd among the back-ends, "vbd-DOMID-DEVICE"? Whose? */
+bool avm_vbd_owner(const char *name, uint32_t *domid, uint32_t *device);
+#define AVM_BACKENDS "/sys/bus/xen-backend/devices"
+
+/* host/sysfs.c: opens 'path' below sysroot, and its whole name goes to 'dir'. */
+DIR *avm_sysfs_dir(const char *sysroot, const char *path, char *dir,
+                   size_t len);
+/* A number in a file of its own; false if there is none. */
 bool avm_sysfs_u64(const char *dir, const char *name, uint64_t *value);
 /* First line of a file, without the newline; false if it does not fit. */
 bool avm_sysfs_line(const char *dir, const char *name, char *buf, size_t len);

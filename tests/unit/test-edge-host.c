@@ -14,33 +14,7 @@
 #include <cmocka.h>
 
 #include "edge.h"
-
-static char root[] = "/tmp/avm-sysroot-XXXXXX";
-
-static void put(const char *value, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-
-/* Writes a file under root, and makes the directories it needs. */
-static void put(const char *value, const char *fmt, ...)
-{
-    char path[512], *p;
-    va_list ap;
-    FILE *f;
-    int n = snprintf(path, sizeof(path), "%s/", root);
-
-    va_start(ap, fmt);
-    vsnprintf(path + n, sizeof(path) - n, fmt, ap);
-    va_end(ap);
-    for (p = path + n; (p = strchr(p, '/')); p++) {
-        *p = '\0';
-        mkdir(path, 0700);
-        *p = '/';
-    }
-    f = fopen(path, "w");
-    assert_non_null(f);
-    fputs(value, f);
-    fclose(f);
-}
+#include "sysroot.h"
 
 static void vif(const char *name, const char *nodename, unsigned int n)
 {

@@ -2,7 +2,7 @@
 /*
  * cgroup: how much blkback may read and write for a guest. Each ring of a vbd has
  * a kernel thread, "DOMID.DEVICE-RING"; those of a domain are put into a group of
- * their own, avm-DOMID, and io.max of that group limits what they submit to the
+ * their own, avm/avm-DOMID, and io.max of that group limits what they submit to the
  * disks behind the vbds. A domain without a limit has no group.
  */
 #include <ctype.h>
@@ -48,69 +48,33 @@ static int write_file(const char *dir, const char *name, const char *text)
 }
 
 /*
- * Our place in the tree of groups: the one we were started in, if that is a
- * service's own; the root's "avm" otherwise. Empty: no cgroup v2 here.
+ * Not below avmd's service: its group must be able to hold avmd, which one whose
+ * children have controllers cannot, and the threads outlive avmd.
  */
-static void base_dir(avm_handle *h, char *base, size_t size)
-{
-    char proc[256], line[256], *path = line + 3;
-    struct stat st;
+#define ROOT "/sys/fs/cgroup"
 
-    base[0] = '\0';
-    if (snprintf(proc, sizeof(proc), "%s/proc/self", h->sysroot) >=
-        (int)sizeof(proc) ||
-        !avm_sysfs_line(proc, "cgroup", line, sizeof(line)) ||
-        strncmp(line, "0::/", 4))
-        return;
-    /* Where the limits of others go we have no business. */
-    if (!strstr(path, ".service"))
-        path = (char *)"/avm";
-    /* We went to a leaf: the groups of domains are beside it. */
-    if (strlen(path) > 6 && !strcmp(path + strlen(path) - 6, "/agent"))
-        path[strlen(path) - 6] = '\0';
-    if (snprintf(proc, sizeof(proc), "%s/sys/fs/cgroup/cgroup.controllers",
-                 h->sysroot) >= (int)sizeof(proc) || stat(proc, &st))
-        return;
-    if (snprintf(base, size, "%s/sys/fs/cgroup%s", h->sysroot, path) >=
-        (int)size)
-        base[0] = '\0';
-}
-
+/* False: no cgroup v2 here. */
 static bool group_dir(avm_handle *h, uint32_t domid, char *dir, size_t size)
 {
-    char base[400];
+    char path[512];
 
-    base_dir(h, base, sizeof(base));
-    return base[0] &&
-           snprintf(dir, size, "%s/avm-%u", base, domid) < (int)size;
+    return snprintf(path, sizeof(path), "%s" ROOT "/cgroup.controllers",
+                    h->sysroot) < (int)sizeof(path) &&
+           !access(path, F_OK) &&
+           snprintf(dir, size, "%s" ROOT "/avm/avm-%u", h->sysroot, domid) <
+           (int)size;
 }
 
-/*
- * A group whose children have controllers holds no process: what is in ours (a
- * service's main process, which is us) goes to a leaf first.
- */
+/* 'dir' and what is above it, down to which io has to be passed on. */
 static int make_group(avm_handle *h, const char *dir)
 {
-    char base[512], root[300], leaf[560], pid[32];
-    char *slash;
+    char root[300], above[310];
 
-    snprintf(base, sizeof(base), "%s", dir);
-    slash = strrchr(base, '/');
-    *slash = '\0';
-    snprintf(root, sizeof(root), "%s/sys/fs/cgroup", h->sysroot);
-    if (mkdir(base, 0755) && errno != EEXIST)
-        return -1;
-    if (strstr(base, ".service")) {
-        snprintf(leaf, sizeof(leaf), "%s/agent", base);
-        if (mkdir(leaf, 0755) && errno != EEXIST)
-            return -1;
-        snprintf(pid, sizeof(pid), "%d", (int)getpid());
-        if (write_file(leaf, "cgroup.procs", pid))
-            return -1;
-    } else if (write_file(root, "cgroup.subtree_control", "+io")) {
-        return -1;
-    }
-    if (write_file(base, "cgroup.subtree_control", "+io"))
+    snprintf(root, sizeof(root), "%s" ROOT, h->sysroot);
+    snprintf(above, sizeof(above), "%s/avm", root);
+    if ((mkdir(above, 0755) && errno != EEXIST) ||
+        write_file(root, "cgroup.subtree_control", "+io") ||
+        write_file(above, "cgroup.subtree_control", "+io"))
         return -1;
     return mkdir(dir, 0755) && errno != EEXIST ? -1 : 0;
 }
@@ -118,7 +82,6 @@ static int make_group(avm_handle *h, const char *dir)
 /* Whole disks behind the domain's vbds, each once. */
 static int find_disks(avm_handle *h, uint32_t domid, struct disk *disk)
 {
-    static const char prefix[] = "vbd-";
     char base[256], dir[512], line[32];
     unsigned int major, minor;
     uint32_t owner, device;
@@ -126,18 +89,11 @@ static int find_disks(avm_handle *h, uint32_t domid, struct disk *disk)
     int nr = 0, i;
     DIR *all;
 
-    if (snprintf(base, sizeof(base), "%s/sys/bus/xen-backend/devices",
-                 h->sysroot) >= (int)sizeof(base)) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    all = opendir(base);
+    all = avm_sysfs_dir(h->sysroot, AVM_BACKENDS, base, sizeof(base));
     if (!all)
         return errno == ENOENT ? 0 : -1;
     while (nr < DISKS_MAX && (e = readdir(all))) {
-        if (strncmp(e->d_name, prefix, sizeof(prefix) - 1) ||
-            !avm_parse_pair(e->d_name + sizeof(prefix) - 1, '-', &owner,
-                            &device) ||
+        if (!avm_vbd_owner(e->d_name, &owner, &device) ||
             owner != domid ||
             snprintf(dir, sizeof(dir), "%s/%s", base, e->d_name) >=
             (int)sizeof(dir) ||
@@ -175,12 +131,7 @@ static int find_threads(avm_handle *h, uint32_t domid, int *pid)
     DIR *all;
 
     snprintf(prefix, sizeof(prefix), "%u.", domid);
-    if (snprintf(proc, sizeof(proc), "%s/proc", h->sysroot) >=
-        (int)sizeof(proc)) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    all = opendir(proc);
+    all = avm_sysfs_dir(h->sysroot, "/proc", proc, sizeof(proc));
     if (!all)
         return errno == ENOENT ? 0 : -1;
     while (nr < THREADS_MAX && (e = readdir(all))) {
@@ -271,7 +222,7 @@ static int drop_group(avm_handle *h, uint32_t domid, const char *dir)
     int pid[THREADS_MAX], nr = find_threads(h, domid, pid), i;
     char root[300], text[32];
 
-    snprintf(root, sizeof(root), "%s/sys/fs/cgroup", h->sysroot);
+    snprintf(root, sizeof(root), "%s" ROOT, h->sysroot);
     for (i = 0; i < nr; i++) {
         snprintf(text, sizeof(text), "%d", pid[i]);
         /* It may have ended meanwhile. */

@@ -40,28 +40,28 @@ static void add_device(const char *dir, uint64_t node,
     d->count.disk_wr_bytes += wr_s * SECTOR;
 }
 
-int avm_disk_read(const char *sysroot, struct avm_domain_sample *dom, size_t nr)
+bool avm_vbd_owner(const char *name, uint32_t *domid, uint32_t *device)
 {
     static const char prefix[] = "vbd-";
+
+    return !strncmp(name, prefix, sizeof(prefix) - 1) &&
+           avm_parse_pair(name + sizeof(prefix) - 1, '-', domid, device);
+}
+
+int avm_disk_read(const char *sysroot, struct avm_domain_sample *dom, size_t nr)
+{
     char base[256], dir[512];
     struct dirent *e;
     DIR *all;
 
-    if (snprintf(base, sizeof(base), "%s/sys/bus/xen-backend/devices",
-                 sysroot) >= (int)sizeof(base)) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    all = opendir(base);
+    all = avm_sysfs_dir(sysroot, AVM_BACKENDS, base, sizeof(base));
     if (!all)
         return errno == ENOENT ? 0 : -1;
     while ((e = readdir(all))) {
         struct avm_domain_sample *d;
         uint32_t domid, device;
 
-        if (strncmp(e->d_name, prefix, sizeof(prefix) - 1) ||
-            !avm_parse_pair(e->d_name + sizeof(prefix) - 1, '-', &domid,
-                            &device))
+        if (!avm_vbd_owner(e->d_name, &domid, &device))
             continue;
         d = avm_domain_find(dom, nr, domid);
         if (d && snprintf(dir, sizeof(dir), "%s/%s", base, e->d_name) <

@@ -70,12 +70,7 @@ int avm_net_read(const char *sysroot, struct avm_domain_sample *dom, size_t nr)
     struct dirent *e;
     DIR *all;
 
-    if (snprintf(base, sizeof(base), "%s/sys/class/net", sysroot) >=
-        (int)sizeof(base)) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    all = opendir(base);
+    all = avm_sysfs_dir(sysroot, "/sys/class/net", base, sizeof(base));
     if (!all)
         return errno == ENOENT ? 0 : -1;
     while ((e = readdir(all))) {

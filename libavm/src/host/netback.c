@@ -57,12 +57,7 @@ static int find_vifs(avm_handle *h, uint32_t domid, struct vif *vif)
     int nr = 0;
     DIR *all;
 
-    if (snprintf(base, sizeof(base), "%s/sys/class/net", h->sysroot) >=
-        (int)sizeof(base)) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    all = opendir(base);
+    all = avm_sysfs_dir(h->sysroot, "/sys/class/net", base, sizeof(base));
     if (!all)
         return errno == ENOENT ? 0 : -1;
     while (nr < VIFS_MAX && (e = readdir(all))) {

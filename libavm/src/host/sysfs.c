@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* sysfs: small files with one value, strictly parsed. */
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,6 +10,15 @@
 #include <unistd.h>
 
 #include "edge.h"
+
+DIR *avm_sysfs_dir(const char *sysroot, const char *path, char *dir, size_t len)
+{
+    if (snprintf(dir, len, "%s%s", sysroot, path) >= (int)len) {
+        errno = ENAMETOOLONG;
+        return NULL;
+    }
+    return opendir(dir);
+}
 
 bool avm_sysfs_line(const char *dir, const char *name, char *buf, size_t len)
 {
