@@ -12,8 +12,9 @@
  * then the guest does not come back soon.
  *
  * So each vCPU earns its boosts by evidence: how often it was so, as a mean that
- * falls slowly. It is looked at a little after it has started, and a PV guest, which
- * asks for each switch, just then: if the event woke nobody, a boost is over; else
+ * falls slowly. It is looked at a little after it has started, and when it turns to
+ * another address space (a PV guest asks Xen for that; an HVM guest exits then while
+ * it is watched): if the event woke nobody, a boost is over; else
  * it lasts until the task is done, or for a slice. The same for a task that is at
  * work when a slice ends, and for an event that came just before. All of it is
  * charged, and ends with a debt. dom0 may say that events matter (urgency
@@ -39,7 +40,7 @@ static unsigned long act_space(const struct act_unit *su)
     return arch_vcpu_address_space(su->unit->vcpu_list);
 }
 
-/* Counted for PV guests only. */
+/* Of an HVM guest, only those are counted that it made while watched. */
 static unsigned long act_space_switches(const struct act_unit *su)
 {
     return su->unit->vcpu_list->activity.address_space_switches;
@@ -86,9 +87,8 @@ s_time_t act_probe(const struct act_unit *su)
         return min(max(ACT_PROBE_TIMES * su->reaction_avg, ACT_TIMER_MIN),
                    ACT_PROBE_MAX);
 
-    /* To look costs nothing, and may show that this machine is a slow one. */
-    return act_space_switches(su) && su->class == ACT_FAIR ? ACT_PROBE_MAX
-                                                           : ACT_PROBE;
+    /* This machine may be a slow one. */
+    return ACT_PROBE_MAX;
 }
 
 /* An event reached @su before: look at what comes of it. */

@@ -79,11 +79,9 @@
 /*
  * How long after it got its pCPU a guest has gone to the task that an event woke:
  * upcall, interrupt handler, scheduler. A few microseconds on hardware, with warm
- * caches. ACT_PROBE is for machines not known yet; of PV guests, which tell, it is
- * found out, and so many times the mean are waited for. ACT_PROBE_MAX is a small
- * part of a slice.
+ * caches. It is found out for each vCPU, and so many times the mean are waited for;
+ * ACT_PROBE_MAX, a small part of a slice, as long as nothing is known.
  */
-#define ACT_PROBE       MICROSECS(150)
 #define ACT_PROBE_MAX   MICROSECS(500)
 #define ACT_PROBE_TIMES 4
 
@@ -477,7 +475,7 @@ bool act_event_fresh(struct act_unit *su, s_time_t now);
 void act_event_go_on(struct act_unit *su, s_time_t now);
 bool act_event_judge(struct act_unit *su, s_time_t now);
 
-/* Look at it at @probe, or, if it is a PV guest, when it switches before. */
+/* Look at it at @probe, or when it turns to another address space before. */
 static inline void act_event_watch(struct act_unit *su, s_time_t probe)
 {
     su->probe = probe;

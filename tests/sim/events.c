@@ -165,3 +165,15 @@ void sim_address_space_switch(struct vcpu *v, unsigned int space)
     vcpu_address_space_switched(v);
     sim_enter(caller);
 }
+
+bool sim_hvm_address_space_switch(struct vcpu *v, unsigned int space)
+{
+    bool exits = v->activity.watched;
+
+    if ( exits )
+        sim_address_space_switch(v, space);
+    /* Xen looks at it in no other way than after an exit, and then it knows. */
+    v->activity.address_space = space;
+
+    return exits;
+}

@@ -15,17 +15,41 @@ static struct {
     s_time_t left_ns;           /* of it                                    */
     s_time_t since_ns;          /* executes it since; 0: does not           */
     s_time_t due_ns;            /* when the event came; 0: it has begun     */
-    struct sim_event done;
+    s_time_t reacts_ns;         /* on a pCPU, until it turns to the task    */
+    bool hvm;
+    struct sim_event reacts, done;
     unsigned int events, late;
 } mixed;
 
 static void (*work_start)(unsigned int cpu, struct vcpu *v);
 static void (*work_stop)(unsigned int cpu, struct vcpu *v);
 
+static void turn_to(unsigned int space)
+{
+    if ( mixed.hvm )
+        sim_hvm_address_space_switch(mixed.v, space);
+    else
+        sim_address_space_switch(mixed.v, space);
+}
+
 static void task_done(struct sim_event *unused)
 {
     mixed.left_ns = mixed.since_ns = 0;
-    sim_address_space_switch(mixed.v, COMPUTES);
+    turn_to(COMPUTES);
+}
+
+static void task_goes_on(void)
+{
+    mixed.since_ns = sim.now_ns;
+    sim_at(&mixed.done, sim.now_ns + mixed.left_ns);
+}
+
+static void task_begins(struct sim_event *unused)
+{
+    mixed.late += sim.now_ns - mixed.due_ns > MILLISECS(1);
+    mixed.due_ns = 0;
+    task_goes_on();
+    turn_to(TASK);
 }
 
 static void start(unsigned int cpu, struct vcpu *v)
@@ -34,19 +58,18 @@ static void start(unsigned int cpu, struct vcpu *v)
     if ( v != mixed.v || !mixed.left_ns )
         return;
     if ( mixed.due_ns )
-    {
-        mixed.late += sim.now_ns - mixed.due_ns > MILLISECS(1);
-        mixed.due_ns = 0;
-        sim_address_space_switch(v, TASK);
-    }
-    mixed.since_ns = sim.now_ns;
-    sim_at(&mixed.done, sim.now_ns + mixed.left_ns);
+        sim_at(&mixed.reacts, sim.now_ns + mixed.reacts_ns);
+    else
+        task_goes_on();
 }
 
 static void stop(unsigned int cpu, struct vcpu *v)
 {
     work_stop(cpu, v);
-    if ( v != mixed.v || !mixed.since_ns )
+    if ( v != mixed.v )
+        return;
+    sim_cancel(&mixed.reacts);
+    if ( !mixed.since_ns )
         return;
     sim_cancel(&mixed.done);
     mixed.left_ns -= sim.now_ns - mixed.since_ns;
@@ -78,8 +101,8 @@ static void live(s_time_t task_ns, unsigned int urgency)
     unsigned int i, ms;
 
     boot(1);
-    memset(&mixed, 0, sizeof(mixed));
     mixed.done.fn = task_done;
+    mixed.reacts.fn = task_begins;
     mixed.v = hog(1, 0)->vcpu[0];
     for ( i = 2; i <= 4; i++ )
         hog(i, 0);
@@ -112,18 +135,46 @@ static void end(void)
            "events add no share, but it ran for %"PRId64" of 11000 ms",
            ran / 1000000);
     sim_cancel(&mixed.done);
+    sim_cancel(&mixed.reacts);
     sim_shutdown();
+    memset(&mixed, 0, sizeof(mixed));
 }
 
-static void short_task(void)
+static void short_task(unsigned int urgency)
 {
-    live(MICROSECS(300), 0);
+    live(MICROSECS(300), urgency);
     expect(mixed.events > 300, "it gets events while it waits: %u",
            mixed.events);
     expect(mixed.late * 100 <= mixed.events,
            "a task of 300 us begins within 1 ms, but did not %u times of %u",
            mixed.late, mixed.events);
     end();
+}
+
+static void short_task_pv(void)
+{
+    short_task(0);
+}
+
+static void short_task_hvm(void)
+{
+    mixed.hvm = true;
+    short_task(0);
+}
+
+/* As a guest is that an emulator runs. */
+static void short_task_slow_guest(void)
+{
+    mixed.hvm = true;
+    mixed.reacts_ns = MICROSECS(300);
+    short_task(0);
+}
+
+static void short_task_slow_guest_role(void)
+{
+    mixed.hvm = true;
+    mixed.reacts_ns = MICROSECS(300);
+    short_task(XEN_SCHED_ACTIVITY_URGENCY_INTERACTIVE);
 }
 
 static void ticks_only(void)
@@ -168,7 +219,11 @@ static void idle_core(void)
 }
 
 const struct test evidence_tests[] = {
-    { "evidence: a short task that events wake", short_task },
+    { "evidence: a short task that events wake", short_task_pv },
+    { "evidence: a short task of an HVM guest", short_task_hvm },
+    { "evidence: a short task of a slow guest", short_task_slow_guest },
+    { "evidence: a short task of a slow guest that is interactive",
+      short_task_slow_guest_role },
     { "evidence: ticks only", ticks_only },
     { "evidence: a long task", long_task },
     { "evidence: background", background },

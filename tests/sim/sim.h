@@ -128,6 +128,8 @@ bool sim_block(struct vcpu *v);
 bool sim_poll(struct vcpu *v, evtchn_port_t port, s_time_t timeout_ns);
 void sim_yield(struct vcpu *v);
 void sim_address_space_switch(struct vcpu *v, unsigned int space);
+/* A guest that does it without Xen, unless it is watched. True: it was. */
+bool sim_hvm_address_space_switch(struct vcpu *v, unsigned int space);
 
 /* ---- pcpu.c ------------------------------------------------------------- */
 

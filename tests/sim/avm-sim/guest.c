@@ -135,6 +135,18 @@ static void handle_events(struct guest *g)
         }
 }
 
+/* Each task has an address space of its own. */
+static void turn_to(struct guest *g, struct guest_task *t)
+{
+    unsigned int space = 1 + (t - g->tasks);
+
+    g->space = t;
+    if ( !g->domain->spec->hvm )
+        sim_address_space_switch(g->v, space);
+    else if ( sim_hvm_address_space_switch(g->v, space) )
+        g->kernel_ns += MODEL_EXIT_NS;
+}
+
 static void go_on(struct guest *g)
 {
     struct guest_task *t = NULL;
@@ -149,6 +161,8 @@ static void go_on(struct guest *g)
             t = &g->tasks[i];
     if ( t )
         arm_tick(g);
+    if ( t && g->space != t && !g->kernel_ns )
+        turn_to(g, t);
     if ( g->kernel_ns )
     {
         g->task = NULL;
@@ -166,12 +180,6 @@ static void go_on(struct guest *g)
         return;
     }
 
-    /* Each task has an address space of its own. */
-    if ( g->space != t )
-    {
-        g->space = t;
-        sim_address_space_switch(g->v, 1 + (t - g->tasks));
-    }
     if ( t->woken )
     {
         t->woken = false;

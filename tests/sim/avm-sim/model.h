@@ -33,6 +33,12 @@
 #define MODEL_WAKE_NS           500
 
 /*
+ * An HVM guest that is watched exits when it turns to another address space: exit,
+ * a register written, entry, and some page table entries fetched again.
+ */
+#define MODEL_EXIT_NS           1500
+
+/*
  * An event from one vCPU to another: the hypercall, until the event is pending.
  * Part of the sender's own work.
  */

@@ -483,6 +483,7 @@ static void take_domain(struct json *object, struct scenario *s)
         { "count", F_INT, D(count), 0, 1024 },
         { "vcpus", F_INT, D(d.nr_vcpus), 1, 128 },
         { "tick", F_BOOL, D(d.tick) },
+        { "hvm", F_BOOL, D(d.hvm) },
         { "start_ms", F_MS, D(d.start_ns), 0 },
         { "stop_ms", F_MS, D(d.stop_ns), 1 },
         { "tasks", F_OTHER, 0, .required = true },

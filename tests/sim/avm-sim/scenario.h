@@ -65,6 +65,7 @@ struct domain_spec {
     int64_t nr_vcpus;
     struct settings settings;
     bool tick;                          /* its kernel takes a 250 Hz tick   */
+    bool hvm;                           /* page tables are its own affair   */
     int64_t start_ns, stop_ns;          /* stop_ns 0: stays to the end      */
     struct task_spec *tasks;            /* the first has precedence         */
     unsigned int nr_tasks;
