@@ -620,6 +620,17 @@ void agent_tick(struct agent *a)
     publish(a, now_ms);
 }
 
+void agent_use_uplinks(struct agent *a)
+{
+    if (!a->conf.nr_uplinks && !a->uses_uplinks)
+        return;
+    a->uses_uplinks = !avm_uplinks_set(a->h, a->conf.uplink,
+                                       a->conf.nr_uplinks) &&
+                      a->conf.nr_uplinks;
+    if (a->conf.nr_uplinks && !a->uses_uplinks)
+        log_line(LOG_ERROR, "uplinks are not shared: %s", strerror(errno));
+}
+
 int agent_start(struct agent *a)
 {
     a->mode = a->conf.mode;
@@ -630,6 +641,7 @@ int agent_start(struct agent *a)
     }
     record_needs(a, NULL, 0); /* until they are known, if ever */
     open_db(a);
+    agent_use_uplinks(a);
     if (sample(a, true))
         return -1;
     record_round_ends(a->record);

@@ -29,6 +29,7 @@ struct agent {
     struct db *db;              /* NULL: not usable, nothing is changed */
     uint64_t decide_at_ms;
     struct record *record;      /* NULL: nothing is recorded            */
+    bool uses_uplinks;
     struct published *published;
     size_t nr_published;
     /* Troubles that were said, and are not said again until they are over. */
@@ -51,6 +52,9 @@ void agent_tick(struct agent *a);
 
 /* Takes the needs from the database again and decides soon. */
 void agent_needs_changed(struct agent *a);
+
+/* The uplinks of the configuration are those that are shared from now on. */
+void agent_use_uplinks(struct agent *a);
 
 /* The mode that counts for a domain. */
 enum avm_mode agent_mode(const struct agent *a, const struct avm_domain *d);

@@ -204,6 +204,7 @@ static void on_signal(struct daemon *d)
     d->agent.conf = conf;
     d->agent.mode = conf.mode;
     set_timer(d, conf.loop.sample_ms);
+    agent_use_uplinks(&d->agent);
     agent_needs_changed(&d->agent);
     log_line(LOG_INFO, "configuration read again, mode %s",
              avm_mode_name(conf.mode));

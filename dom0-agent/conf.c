@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "conf.h"
+#include "request.h"
 
 void conf_defaults(struct conf *conf)
 {
@@ -162,6 +163,39 @@ static int set_dir(char *dir, size_t size, const struct conf_line *line,
     return 0;
 }
 
+/* "INTERFACE RATE"; one such line for each uplink. */
+static int set_uplink(struct conf *conf, const struct conf_line *line,
+                      char *why, size_t why_size)
+{
+    struct avm_uplink u = { 0 };
+    size_t n = strcspn(line->value, " ");
+    const char *rate = line->value + n, *p;
+    size_t i;
+
+    while (*rate == ' ')
+        rate++;
+    if (!n || n >= sizeof(u.name) || memchr(line->value, '/', n) || !*rate ||
+        bps_parse(rate, &u.bps) || !u.bps) {
+        snprintf(why, why_size, "uplink must be an interface and what it "
+                 "carries, like \"eth0 125MB/s\"");
+        return -1;
+    }
+    memcpy(u.name, line->value, n);
+    p = NULL;
+    for (i = 0; i < conf->nr_uplinks; i++)
+        if (!strcmp(conf->uplink[i].name, u.name))
+            p = u.name;
+    if (p || conf->nr_uplinks == AVM_MAX_UPLINKS) {
+        if (p)
+            snprintf(why, why_size, "uplink %s is there already", p);
+        else
+            snprintf(why, why_size, "more than %u uplinks", AVM_MAX_UPLINKS);
+        return -1;
+    }
+    conf->uplink[conf->nr_uplinks++] = u;
+    return 0;
+}
+
 static int set_key(struct conf *conf, const struct conf_line *line,
                    char *why, size_t why_size)
 {
@@ -191,6 +225,8 @@ static int set_key(struct conf *conf, const struct conf_line *line,
         conf->revert_on_exit = line->value[0] == 'r';
         return 0;
     }
+    if (!strcmp(line->key, "uplink"))
+        return set_uplink(conf, line, why, why_size);
     if (!strcmp(line->key, "state_dir"))
         return set_dir(conf->state_dir, sizeof(conf->state_dir), line,
                        why, why_size);

@@ -18,6 +18,8 @@ struct conf {
     enum avm_mode mode;
     bool revert_on_exit;
     struct avm_config loop;       /* sample_ms, decide_ms, ...: see avm.h */
+    struct avm_uplink uplink[AVM_MAX_UPLINKS];
+    size_t nr_uplinks;
     char state_dir[64], run_dir[64];
 };
 

@@ -6,7 +6,8 @@ comma := ,
 AGENT_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wshadow \
     -Wmissing-prototypes -Wstrict-prototypes -Wformat=2 -MMD -MP \
     -Ilibavm/include -Ilibavm/src/json
-AGENT_LIBS := build/libavm/libavm.a -lsqlite3 -lyajl -lxencall -lxenstore
+AGENT_LIBS := build/libavm/libavm.a -lsqlite3 -lyajl -lxencall -lxenstore \
+    -lnl-route-3 -lnl-3
 
 AGENT_SHARED := conf control db recording request store
 AGENT_DAEMON := agent avmd log record serve

@@ -220,7 +220,7 @@ const char *knob_str(int knob, uint64_t value, char *buf)
         return avm_urgency_name((enum avm_urgency)value);
     if (knob == AVM_KNOB_CAP && !value)
         return "none";
-    if (knob >= AVM_KNOB_NET_OUT)
+    if (knob == AVM_KNOB_NET_OUT || knob == AVM_KNOB_DISK)
         return bps_str(value, buf);
     snprintf(buf, KNOB_STR_LEN, "%llu", (unsigned long long)value);
     return buf;

@@ -7,8 +7,9 @@ LIBAVM_SRC := $(wildcard libavm/src/*.c libavm/src/*/*.c)
 LIBAVM_OBJ := $(LIBAVM_SRC:libavm/src/%.c=$(LIBAVM)/obj/%.o)
 LIBAVM_CFLAGS := -std=gnu11 -O2 -g -fPIC -Wall -Wextra -Werror -Wshadow \
     -Wmissing-prototypes -Wstrict-prototypes -Wformat=2 \
-    -Ilibavm/include -Ilibavm/src -Isched_activity/abi
-LIBAVM_LIBS := -lxencall -lxenstore -lyajl
+    -Ilibavm/include -Ilibavm/src -Isched_activity/abi \
+    -isystem /usr/include/libnl3
+LIBAVM_LIBS := -lxencall -lxenstore -lyajl -lnl-route-3 -lnl-3
 
 BUILD_TARGETS += $(LIBAVM)/libavm.a $(LIBAVM)/libavm.so.1
 

@@ -77,8 +77,17 @@ enum avm_knob {
     AVM_KNOB_NET_OUT,        /* from the guest: netback's rate              */
     AVM_KNOB_DISK,           /* io.max of blkback's threads; reads and
                                 writes have this much each                  */
+    /*
+     * Parts of what is shared, 1 .. AVM_SHARE_MAX; others of the same link or
+     * disk count with theirs, AVM_SHARE_NORMAL if nothing was said.
+     */
+    AVM_KNOB_NET_SHARE,      /* of the uplink, from the guest: HTB's classes */
+    AVM_KNOB_DISK_SHARE,     /* of a disk: io.weight of blkback's threads   */
     AVM_NR_KNOBS,
 };
+
+#define AVM_SHARE_NORMAL 100
+#define AVM_SHARE_MAX    10000
 
 /* The values are those of the hypervisor (sched_activity/abi/activity.h). */
 enum avm_urgency {
@@ -159,6 +168,8 @@ const char *avm_last_error(const avm_handle *h);
 
 #define AVM_CAN_NET_OUT  (1u << 5)  /* has a vif with its back-end here     */
 #define AVM_CAN_DISK     (1u << 6)  /* has a vbd with its back-end here     */
+#define AVM_CAN_NET_SHARE (1u << 7) /* has a vif behind an uplink           */
+#define AVM_CAN_DISK_SHARE (1u << 8) /* has a vbd on a disk that can share  */
 
 #define AVM_MAX_POOLS 16
 
@@ -184,6 +195,21 @@ struct avm_info {
     char limits[512];
 };
 
+#define AVM_MAX_UPLINKS 8
+
+/* An interface over which guests of the same bridge send to the outside. */
+struct avm_uplink {
+    char name[16];
+    uint64_t bps;                /* what it carries, bytes per second       */
+};
+
+/*
+ * Guests behind these interfaces share them from now on (AVM_KNOB_NET_SHARE). Those
+ * of before that are not among them lose their shares.
+ * EINVAL, ENOMEM, EIO (no netlink).
+ */
+int avm_uplinks_set(avm_handle *h, const struct avm_uplink *link, size_t nr);
+
 /* EPERM, EACCES, EIO, or what the hypercall returned. */
 int avm_info(avm_handle *h, struct avm_info *info);
 
@@ -200,6 +226,7 @@ struct avm_params {
     uint64_t affinity;      /* bit n = pCPU n; UINT64_MAX: any              */
     /* Bytes per second, 0: none, or not on all of its devices               */
     uint64_t net_out_max_bps, disk_max_bps;
+    uint32_t net_share, disk_share; /* 1 .. AVM_SHARE_MAX                    */
 };
 
 #define AVM_HAVE_CPU     (1u << 0)  /* cpu_ns                               */
@@ -249,6 +276,11 @@ struct avm_domain_sample {
     uint64_t net_devices, disk_devices; /* another value: devices came or
                                     went, and limits on them are gone.
                                     0: it has none                          */
+    uint32_t net_link;           /* over which it sends: 1 + its number in
+                                    avm_uplinks_set(), 0: over none of them */
+    uint64_t net_link_bps;       /* what that carries                       */
+    uint64_t disk_group;         /* those with the same one share a disk; 0:
+                                    it has none, or not known               */
     struct avm_counters count;
     struct avm_params params;
 };
@@ -323,6 +355,8 @@ struct avm_domain {
     enum avm_mode mode;          /* AVM_MODE_INHERIT if none of its own     */
     bool held;
     struct avm_params params;    /* as read, not as wished                  */
+    uint32_t net_link;           /* as in the sample                        */
+    uint64_t net_link_bps, disk_group;
     struct avm_window window;    /* the last sample window                  */
     struct avm_window smooth;    /* over about the last four                */
     enum avm_class klass;

@@ -51,6 +51,8 @@ struct avm_store_entry {
     enum avm_class klass;        /* published last                           */
     bool limits_known;           /* limits.c                                 */
     uint64_t net_out_bps, disk_bps;
+    uint32_t disk_share;
+    uint64_t disk_group;
 };
 
 struct avm_handle {
@@ -63,6 +65,7 @@ struct avm_handle {
     void *list;                  /* for arrays and bitmaps                   */
     size_t nr_entries, next_limits;
     struct avm_store_entry *entry;
+    struct avm_uplinks *uplinks; /* host/uplink.c; NULL: none                */
     char error[256];
 };
 
@@ -132,7 +135,7 @@ int avm_records_read(avm_handle *h, uint32_t pool,
 
 /* limits.c --------------------------------------------------------------- */
 
-/* What limits the domains have, with AVM_CAN_LIMITS. Never fails. */
+/* What limits and shares the domains have, with AVM_CAN_DEVICES. Never fails. */
 void avm_limits_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr);
 /* Those of one, by its devices: errors of avm_params_get(). */
 int avm_limits_get(avm_handle *h, uint32_t domid, struct avm_params *p);
@@ -170,6 +173,33 @@ int avm_netback_get(avm_handle *h, uint32_t domid, uint64_t *bps);
 int avm_netback_set(avm_handle *h, uint32_t domid, uint64_t bps);
 int avm_blkback_get(avm_handle *h, uint32_t domid, uint64_t *bps);
 int avm_blkback_set(avm_handle *h, uint32_t domid, uint64_t bps);
+
+/*
+ * *group: the first of its disks that divides by weight (BFQ, or iocost), 0: none
+ * does. Shares and limits of disks go with the same group of threads.
+ */
+int avm_blkback_share_get(avm_handle *h, uint32_t domid, uint32_t *share,
+                          uint64_t *group);
+int avm_blkback_share_set(avm_handle *h, uint32_t domid, uint32_t share);
+
+/*
+ * Shares. avm_uplinks_read() also gives vifs that came since to the classes of their
+ * domains, and fills in the links. Errors of avm_params_set().
+ */
+void avm_uplinks_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr);
+int avm_uplink_get(avm_handle *h, uint32_t domid, uint32_t *share);
+int avm_uplink_set(avm_handle *h, uint32_t domid, uint32_t share);
+void avm_uplinks_free(avm_handle *h);
+
+/* host/blockdev.c */
+struct avm_blockdev { uint32_t major, minor; };
+/* The disk that it is in the end: below partitions, volumes and files. */
+void avm_blockdev_bottom(const char *sysroot, struct avm_blockdev *b);
+/* Does it divide by weight? */
+bool avm_blockdev_shares(const char *sysroot, const struct avm_blockdev *b);
+
+/* Where cgroup v2 is. */
+#define AVM_CGROUP "/sys/fs/cgroup"
 
 /* Is it the name of a vbd among the back-ends, "vbd-DOMID-DEVICE"? Whose? */
 bool avm_vbd_owner(const char *name, uint32_t *domid, uint32_t *device);

@@ -75,6 +75,7 @@ void avm_close(avm_handle *h)
     if (h->list)
         h->ops->release(h->ctx, h->list);
     h->ops->close(h->ctx);
+    avm_uplinks_free(h);
     free(h->entry);
     free(h->sysroot);
     free(h);
@@ -230,8 +231,8 @@ int avm_params_set(avm_handle *h, uint32_t domid, const struct avm_uuid *uuid,
 
     if (find(h, domid, uuid, &host, &pool, &max_vcpu))
         return -1;
-    if ((!set || (set & ~AVM_CAN_LIMITS)) &&
-        avm_sched_set(h, pool, domid, max_vcpu, set & ~AVM_CAN_LIMITS, p))
+    if ((!set || (set & ~AVM_CAN_DEVICES)) &&
+        avm_sched_set(h, pool, domid, max_vcpu, set & ~AVM_CAN_DEVICES, p))
         return -1;
     return avm_limits_set(h, domid, uuid, set, p);
 }
@@ -266,7 +267,7 @@ int avm_verify(avm_handle *h, const struct avm_change *c, uint64_t *actual)
     uint32_t max_vcpu;
 
     if (find(h, c->domid, &c->uuid, &host, &pool, &max_vcpu) ||
-        (avm_knob_can(c->knob) & AVM_CAN_LIMITS ?
+        (avm_knob_can(c->knob) & AVM_CAN_DEVICES ?
          avm_limits_get(h, c->domid, &p) :
          avm_sched_get(h, pool, c->domid, max_vcpu, &p)))
         return -1;

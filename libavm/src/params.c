@@ -13,6 +13,8 @@ uint32_t avm_knob_can(enum avm_knob knob)
         [AVM_KNOB_URGENCY] = AVM_CAN_URGENCY,
         [AVM_KNOB_NET_OUT] = AVM_CAN_NET_OUT,
         [AVM_KNOB_DISK] = AVM_CAN_DISK,
+        [AVM_KNOB_NET_SHARE] = AVM_CAN_NET_SHARE,
+        [AVM_KNOB_DISK_SHARE] = AVM_CAN_DISK_SHARE,
     };
 
     return knob < AVM_NR_KNOBS ? can[knob] : 0;
@@ -28,6 +30,8 @@ bool avm_params_value(const struct avm_params *p, enum avm_knob knob,
     case AVM_KNOB_URGENCY:  *value = p->urgency;         break;
     case AVM_KNOB_NET_OUT:  *value = p->net_out_max_bps; break;
     case AVM_KNOB_DISK:     *value = p->disk_max_bps;    break;
+    case AVM_KNOB_NET_SHARE:  *value = p->net_share;     break;
+    case AVM_KNOB_DISK_SHARE: *value = p->disk_share;    break;
     default:                return false;
     }
     return p->can & avm_knob_can(knob);
@@ -45,7 +49,8 @@ bool avm_knob_same(enum avm_knob knob, uint64_t a, uint64_t b)
 int avm_params_put(struct avm_params *p, enum avm_knob knob, uint64_t value)
 {
     if ((knob == AVM_KNOB_WEIGHT || knob == AVM_KNOB_CAP ||
-         knob == AVM_KNOB_URGENCY) && value > UINT32_MAX) {
+         knob == AVM_KNOB_URGENCY || knob == AVM_KNOB_NET_SHARE ||
+         knob == AVM_KNOB_DISK_SHARE) && value > UINT32_MAX) {
         errno = EINVAL;
         return -1;
     }
@@ -56,6 +61,8 @@ int avm_params_put(struct avm_params *p, enum avm_knob knob, uint64_t value)
     case AVM_KNOB_URGENCY:  p->urgency = value;         return 0;
     case AVM_KNOB_NET_OUT:  p->net_out_max_bps = value; return 0;
     case AVM_KNOB_DISK:     p->disk_max_bps = value;    return 0;
+    case AVM_KNOB_NET_SHARE:  p->net_share = value;     return 0;
+    case AVM_KNOB_DISK_SHARE: p->disk_share = value;    return 0;
     default:
         errno = EINVAL;
         return -1;

@@ -320,6 +320,9 @@ static void observe_one(avm_state *st, const struct avm_domain_sample *s,
     d->flags = s->flags;
     d->nr_vcpus = s->nr_vcpus;
     d->params = s->params;
+    d->net_link = s->net_link;
+    d->net_link_bps = s->net_link_bps;
+    d->disk_group = s->disk_group;
     m->net_devices = s->net_devices;
     m->disk_devices = s->disk_devices;
     apply_need(st, d, m);

@@ -20,7 +20,8 @@ static const char *const mode_names[AVM_NR_MODES] = {
 };
 
 static const char *const knob_names[AVM_NR_KNOBS] = {
-    "weight", "cap", "affinity", "urgency", "net-out", "disk",
+    "weight", "cap", "affinity", "urgency", "net-out", "disk", "net-share",
+    "disk-share",
 };
 
 static const char *const urgency_names[AVM_NR_URGENCIES] = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Limits for network and disk, on a /sys, a /proc and a xenstore of our own. */
+/* Limits for network and disk, and shares of disks, on a /sys, a /proc and a xenstore of our own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -208,6 +208,86 @@ static void io_max(void **state)
     assert_int_equal(bps, 0);
 }
 
+/* On a disk that divides by weight, below a partition, a volume or a file. */
+static void disk_share(void **state)
+{
+    avm_handle h = handle();
+    uint32_t share;
+    uint64_t group, bps;
+
+    (void)state;
+    put("gone\n", "proc/43/comm");
+    put("8:3\n", "sys/bus/xen-backend/devices/vbd-1-51712/physical_device");
+    put("1\n", "sys/dev/block/8:3/partition");
+    assert_int_equal(avm_blkback_share_get(&h, 1, &share, &group), 0);
+    assert_int_equal(group, 0);
+    assert_int_equal(share, 100);
+
+    /* "..", as in /sys where 8:3 is a link into the directory of the disk. */
+    put("8:0\n", "sys/dev/block/dev");
+    put("8:0\n", "sys/dev/block/8:0/dev");
+    put("mq-deadline [bfq] none\n", "sys/dev/block/8:0/queue/scheduler");
+    assert_int_equal(avm_blkback_share_get(&h, 1, &share, &group), 0);
+    assert_int_equal(group, 8ull << 32);
+
+    put("", "sys/fs/cgroup/avm/avm-1/io.bfq.weight");
+    put("", "sys/fs/cgroup/avm/avm-1/cgroup.procs");
+    assert_int_equal(avm_blkback_share_set(&h, 1, 25), 0);
+    expect_file("avm/avm-1/io.bfq.weight", "25");
+    assert_int_equal(avm_blkback_share_get(&h, 1, &share, &group), 0);
+    assert_int_equal(share, 25);
+    /* A limit that goes leaves the group to the share. */
+    put("", "sys/fs/cgroup/avm/avm-1/io.max");
+    assert_int_equal(avm_blkback_set(&h, 1, 5000000), 0);
+    assert_int_equal(avm_blkback_get(&h, 1, &bps), 0);
+    assert_int_equal(bps, 5000000);
+    assert_int_equal(avm_blkback_set(&h, 1, 0), 0);
+    expect_file("avm/avm-1/io.bfq.weight", "25");
+
+    /* BFQ goes up to 1000. */
+    assert_int_equal(avm_blkback_share_set(&h, 1, 10000), 0);
+    expect_file("avm/avm-1/io.bfq.weight", "1000");
+    assert_int_equal(avm_blkback_share_set(&h, 1, 0), -1);
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(avm_blkback_share_set(&h, 5, 400), -1);
+    assert_int_equal(errno, ENOTSUP);
+}
+
+static void bottom_of(uint32_t major, uint32_t minor, uint32_t to_major,
+                      uint32_t to_minor)
+{
+    struct avm_blockdev b = { major, minor };
+
+    avm_blockdev_bottom(root, &b);
+    assert_int_equal(b.major, to_major);
+    assert_int_equal(b.minor, to_minor);
+}
+
+static void bottom_disk(void **state)
+{
+    struct avm_blockdev b = { 254, 5 };
+
+    (void)state;
+    bottom_of(254, 5, 254, 5);
+    put("259:0\n", "sys/dev/block/254:5/slaves/nvme0n1/dev");
+    bottom_of(254, 5, 259, 0);
+    assert_false(avm_blockdev_shares(root, &(struct avm_blockdev){ 259, 0 }));
+    put("8:0 enable=0\n259:0 enable=1 ctrl=auto\n",
+        "sys/fs/cgroup/io.cost.qos");
+    assert_true(avm_blockdev_shares(root, &(struct avm_blockdev){ 259, 0 }));
+    assert_false(avm_blockdev_shares(root, &b));
+
+    /* A circle, which /sys has never shown, ends. */
+    put("254:5\n", "sys/dev/block/259:0/slaves/dm-5/dev");
+    avm_blockdev_bottom(root, &b);
+
+    /* A file in memory has no disk below; one that divides is the bottom. */
+    put("/nowhere/disk.img\n", "sys/dev/block/7:0/loop/backing_file");
+    bottom_of(7, 0, 7, 0);
+    put("[bfq]\n", "sys/dev/block/254:5/queue/scheduler");
+    bottom_of(254, 5, 254, 5);
+}
+
 static void no_disk_limits(void **state)
 {
     avm_handle h = handle();
@@ -231,6 +311,8 @@ int main(void)
         cmocka_unit_test(rate),
         cmocka_unit_test(bad_rate),
         cmocka_unit_test(io_max),
+        cmocka_unit_test(disk_share),
+        cmocka_unit_test(bottom_disk),
         cmocka_unit_test(no_disk_limits),
     };
 

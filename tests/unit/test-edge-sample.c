@@ -77,6 +77,9 @@ static struct avm_sample *random_sample(void)
         d->params.weight = 1 + d->params.weight % 65535;
         d->params.cap_pct %= 65536;
         d->params.urgency %= AVM_NR_URGENCIES;
+        d->params.net_share %= AVM_SHARE_MAX + 1;
+        d->params.disk_share %= AVM_SHARE_MAX + 1;
+        d->net_link %= AVM_MAX_UPLINKS + 1;
     }
     return s;
 }
@@ -105,6 +108,8 @@ static void assert_same(const struct avm_sample *a, const struct avm_sample *b)
         SAME(params.can); SAME(params.weight); SAME(params.cap_pct);
         SAME(params.urgency); SAME(params.lease_ms); SAME(params.affinity);
         SAME(params.net_out_max_bps); SAME(params.disk_max_bps);
+        SAME(params.net_share); SAME(params.disk_share);
+        SAME(net_link); SAME(net_link_bps); SAME(disk_group);
 #undef SAME
         assert_memory_equal(&x->count, &y->count, sizeof(x->count));
     }
@@ -231,8 +236,8 @@ static void refuses(const char *from, const char *to, const char *why)
 static void says_what_is_wrong(void **state)
 {
     (void)state;
-    refuses("{\"version\":1", "{\"version\":2",
-            "sample 0: \"version\" must be 1");
+    refuses("{\"version\":2", "{\"version\":1",
+            "sample 0: \"version\" must be 2");
     refuses("\"mono_ns\":5", "\"mono_ns\":-5",
             "sample 0: \"mono_ns\" must be a number above 0");
     refuses("\"nr_pcpus\":4", "\"nr_pcpus\":65536",

@@ -155,6 +155,22 @@ size_t avm_decide(const struct avm_host *host, const struct avm_domain *dom,
                   const struct avm_memory *mem, size_t nr,
                   struct avm_scratch *s, struct avm_wish *wish);
 
+/* The parts of avm_decide(): */
+
+/* Neither held, nor dom0, nor on its way out. */
+bool avm_may_change(const struct avm_domain *d);
+
+/* One more wish; all of it but the reason. */
+struct avm_wish *avm_wish_add(struct avm_wish *w, size_t *n,
+                              const struct avm_domain *d, size_t dom,
+                              enum avm_knob knob, enum avm_wish_kind kind,
+                              uint64_t from, uint64_t to, uint32_t gain);
+
+/* Shares of links and disks. */
+void avm_decide_shares(const struct avm_domain *dom,
+                       const struct avm_memory *mem, size_t nr,
+                       struct avm_scratch *s, struct avm_wish *w, size_t *n);
+
 /* ------------------------------------------------------------------------ */
 /* resolve                                                                  */
 

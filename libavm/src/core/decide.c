@@ -6,6 +6,7 @@
  *   waits after it wakes        -> urgency (sooner, not more)
  *   wants more than its share   -> weight (more)
  *   computes, in the background -> gives: urgency and weight down
+ *   uses a busy link or disk    -> share (shares.c)
  *   reason gone                 -> back to what it was
  *
  * A domain that never waits gains nothing from any of this, and is left alone.
@@ -135,10 +136,10 @@ static void reason_give(struct avm_wish *x, const struct avm_domain *d,
              o->waiting == 1 ? "" : "s", o->waiting == 1 ? "s" : "", what);
 }
 
-static struct avm_wish *wish_add(struct avm_wish *w, size_t *n,
-                                 const struct avm_domain *d, size_t dom,
-                                 enum avm_knob knob, enum avm_wish_kind kind,
-                                 uint64_t from, uint64_t to, uint32_t gain)
+struct avm_wish *avm_wish_add(struct avm_wish *w, size_t *n,
+                              const struct avm_domain *d, size_t dom,
+                              enum avm_knob knob, enum avm_wish_kind kind,
+                              uint64_t from, uint64_t to, uint32_t gain)
 {
     struct avm_wish *x = &w[(*n)++];
 
@@ -168,7 +169,7 @@ static void decide_urgency(const struct avm_domain *d, size_t i,
     if (d->role == AVM_ROLE_TIME_CRITICAL && !confident(d, AVM_CLASS_CPU)) {
         if (now == AVM_URGENCY_CRITICAL)
             return;
-        x = wish_add(w, n, d, i, AVM_KNOB_URGENCY, AVM_WISH_DECLARED, now,
+        x = avm_wish_add(w, n, d, i, AVM_KNOB_URGENCY, AVM_WISH_DECLARED, now,
                      AVM_URGENCY_CRITICAL, 1000);
         avm_text(x->reason, "declared time-critical: runs ahead of the others "
                  "when it wakes, within its own share");
@@ -179,7 +180,7 @@ static void decide_urgency(const struct avm_domain *d, size_t i,
         if (computes(d) && now == AVM_URGENCY_BACKGROUND)
             return;
         if (computes(d) && o->waiting) {
-            x = wish_add(w, n, d, i, AVM_KNOB_URGENCY, AVM_WISH_GIVE, now,
+            x = avm_wish_add(w, n, d, i, AVM_KNOB_URGENCY, AVM_WISH_GIVE, now,
                          AVM_URGENCY_BACKGROUND, o->wait_permille);
             reason_give(x, d, o, "must not preempt them");
             return;
@@ -189,7 +190,7 @@ static void decide_urgency(const struct avm_domain *d, size_t i,
         if (now == AVM_URGENCY_INTERACTIVE)
             return;
         if (waits(d)) {
-            x = wish_add(w, n, d, i, AVM_KNOB_URGENCY, AVM_WISH_GAIN, now,
+            x = avm_wish_add(w, n, d, i, AVM_KNOB_URGENCY, AVM_WISH_GAIN, now,
                          AVM_URGENCY_INTERACTIVE,
                          avm_max_u32(p, avm_min_u32(1000,
                              1000ull * d->smooth.latency_p99_us /
@@ -203,7 +204,7 @@ static void decide_urgency(const struct avm_domain *d, size_t i,
     }
 
     if (ours && now != AVM_URGENCY_NORMAL) {
-        x = wish_add(w, n, d, i, AVM_KNOB_URGENCY, AVM_WISH_RETURN, now,
+        x = avm_wish_add(w, n, d, i, AVM_KNOB_URGENCY, AVM_WISH_RETURN, now,
                      AVM_URGENCY_NORMAL, 0);
         avm_text(x->reason, "reason gone (%s now): urgency back to normal",
                  avm_class_name(d->klass));
@@ -240,7 +241,7 @@ static void decide_weight(const struct avm_domain *d, size_t i,
     /* What the administrator wrote down in so many words. */
     if (l->weight_explicit && (now < l->weight_min || now > l->weight_max)) {
         to = now < l->weight_min ? l->weight_min : l->weight_max;
-        x = wish_add(w, n, d, i, AVM_KNOB_WEIGHT, AVM_WISH_DECLARED, now, to,
+        x = avm_wish_add(w, n, d, i, AVM_KNOB_WEIGHT, AVM_WISH_DECLARED, now, to,
                      1000);
         avm_text(x->reason, "its need asks for a weight of %u to %u",
                  l->weight_min, l->weight_max);
@@ -253,7 +254,7 @@ static void decide_weight(const struct avm_domain *d, size_t i,
 
     if (d->role == AVM_ROLE_BACKGROUND && computes(d)) {
         if (o->waiting && now > l->weight_min) {
-            x = wish_add(w, n, d, i, AVM_KNOB_WEIGHT, AVM_WISH_GIVE, now,
+            x = avm_wish_add(w, n, d, i, AVM_KNOB_WEIGHT, AVM_WISH_GIVE, now,
                          l->weight_min, o->wait_permille);
             reason_give(x, d, o, "gives, down to the floor of its role");
             return;
@@ -275,7 +276,7 @@ static void decide_weight(const struct avm_domain *d, size_t i,
             to = weight_for(now, want, fair, capacity);
             to = avm_min_u32(to, l->weight_max);
             if (to > now) {
-                x = wish_add(w, n, d, i, AVM_KNOB_WEIGHT, AVM_WISH_GAIN, now,
+                x = avm_wish_add(w, n, d, i, AVM_KNOB_WEIGHT, AVM_WISH_GAIN, now,
                              to, avm_min_u32(1000, 1000ull * (want - fair) /
                                                    (fair ? fair : 1)));
                 avm_text(x->reason, "wants %u%% of a CPU and its share is "
@@ -289,7 +290,7 @@ static void decide_weight(const struct avm_domain *d, size_t i,
     }
 
     if (k->ours && now != k->original) {
-        x = wish_add(w, n, d, i, AVM_KNOB_WEIGHT, AVM_WISH_RETURN, now,
+        x = avm_wish_add(w, n, d, i, AVM_KNOB_WEIGHT, AVM_WISH_RETURN, now,
                      k->original, 0);
         avm_text(x->reason, "reason gone (%s now): weight back to %" PRIu64,
                  avm_class_name(d->klass), k->original);
@@ -309,13 +310,20 @@ static void decide_declared(const struct avm_domain *d, size_t i,
     if (!avm_params_value(&d->params, knob, &now))
         return;
     if (set && !avm_knob_same(knob, now, to)) {
-        x = wish_add(w, n, d, i, knob, AVM_WISH_DECLARED, now, to, 1000);
+        x = avm_wish_add(w, n, d, i, knob, AVM_WISH_DECLARED, now, to, 1000);
         avm_text(x->reason, "its need asks for this %s", avm_knob_name(knob));
     } else if (!set && k->ours && !avm_knob_same(knob, now, k->original)) {
-        x = wish_add(w, n, d, i, knob, AVM_WISH_RETURN, now, k->original, 0);
+        x = avm_wish_add(w, n, d, i, knob, AVM_WISH_RETURN, now, k->original, 0);
         avm_text(x->reason, "no need asks for this %s any more",
                  avm_knob_name(knob));
     }
+}
+
+bool avm_may_change(const struct avm_domain *d)
+{
+    /* dom0 serves all others: it is watched, and left as it is. */
+    return !d->held && !(d->flags & (AVM_DOM_CONTROL | AVM_DOM_DYING |
+                                     AVM_DOM_SHUTDOWN));
 }
 
 size_t avm_decide(const struct avm_host *host, const struct avm_domain *dom,
@@ -337,9 +345,7 @@ size_t avm_decide(const struct avm_host *host, const struct avm_domain *dom,
         const struct avm_memory *m = &mem[i];
         struct others o;
 
-        /* dom0 serves all others: it is watched, and left as it is. */
-        if (d->held ||
-            (d->flags & (AVM_DOM_CONTROL | AVM_DOM_DYING | AVM_DOM_SHUTDOWN)))
+        if (!avm_may_change(d))
             continue;
 
         o = others_of(dom, s, i);
@@ -354,5 +360,6 @@ size_t avm_decide(const struct avm_host *host, const struct avm_domain *dom,
         decide_declared(d, i, m, AVM_KNOB_DISK, m->limits.disk_max_bps,
                         m->limits.disk_max_bps, wish, &n);
     }
+    avm_decide_shares(dom, mem, nr, s, wish, &n);
     return n;
 }

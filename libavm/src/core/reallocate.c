@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core.h"
+#include "params.h"
 
 uint32_t avm_step(const struct avm_config *c, uint32_t from, uint32_t to)
 {
@@ -29,6 +30,8 @@ static int turn(const struct avm_wish *w)
 {
     switch (w->knob) {
     case AVM_KNOB_WEIGHT:
+    case AVM_KNOB_NET_SHARE:
+    case AVM_KNOB_DISK_SHARE:
         return w->to < w->from ? 0 : 2;
     case AVM_KNOB_URGENCY:
         return w->to == AVM_URGENCY_BACKGROUND ? 0 :
@@ -79,8 +82,10 @@ uint64_t avm_knob_devices(const struct avm_memory *m, enum avm_knob knob)
 {
     switch (knob) {
     case AVM_KNOB_NET_OUT:
+    case AVM_KNOB_NET_SHARE:
         return m->net_devices;
     case AVM_KNOB_DISK:
+    case AVM_KNOB_DISK_SHARE:
         return m->disk_devices;
     default:
         return 0;
@@ -88,16 +93,17 @@ uint64_t avm_knob_devices(const struct avm_memory *m, enum avm_knob knob)
 }
 
 /*
- * A limit went with what it was on: a device that came again or, of a disk, just
- * the ring and its thread, which nobody takes out of its group by hand.
+ * A limit or share went with what it was on: a device that came again or, of a disk,
+ * just the ring and its thread, which nobody takes out of its group by hand.
  */
 static bool went_with_device(const struct avm_memory *m, enum avm_knob knob,
                              uint64_t value)
 {
     const struct avm_knob_memory *k = &m->knob[knob];
 
-    return knob >= AVM_KNOB_NET_OUT && !value && k->ours &&
-           (knob == AVM_KNOB_DISK ||
+    return knob >= AVM_KNOB_NET_OUT && value == avm_knob_none(knob) &&
+           k->ours &&
+           (knob == AVM_KNOB_DISK || knob == AVM_KNOB_DISK_SHARE ||
             avm_knob_devices(m, knob) != k->devices);
 }
 

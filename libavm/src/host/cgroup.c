@@ -3,7 +3,9 @@
  * cgroup: how much blkback may read and write for a guest. Each ring of a vbd has
  * a kernel thread, "DOMID.DEVICE-RING"; those of a domain are put into a group of
  * their own, avm/avm-DOMID, and io.max of that group limits what they submit to the
- * disks behind the vbds. A domain without a limit has no group.
+ * disks behind the vbds, and io.weight or io.bfq.weight says what part of a disk is
+ * theirs if others want it, too. A domain without a limit and with the share of
+ * everybody else has no group.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -23,8 +25,6 @@
 
 /* Parent of all kernel threads. */
 #define KTHREADD 2
-
-struct disk { uint32_t major, minor; };
 
 static int write_file(const char *dir, const char *name, const char *text)
 {
@@ -51,7 +51,7 @@ static int write_file(const char *dir, const char *name, const char *text)
  * Not below avmd's service: its group must be able to hold avmd, which one whose
  * children have controllers cannot, and the threads outlive avmd.
  */
-#define ROOT "/sys/fs/cgroup"
+#define ROOT AVM_CGROUP
 
 /* False: no cgroup v2 here. */
 static bool group_dir(avm_handle *h, uint32_t domid, char *dir, size_t size)
@@ -80,7 +80,7 @@ static int make_group(avm_handle *h, const char *dir)
 }
 
 /* Whole disks behind the domain's vbds, each once. */
-static int find_disks(avm_handle *h, uint32_t domid, struct disk *disk)
+static int find_disks(avm_handle *h, uint32_t domid, struct avm_blockdev *disk)
 {
     char base[256], dir[512], line[32];
     unsigned int major, minor;
@@ -104,7 +104,7 @@ static int find_disks(avm_handle *h, uint32_t domid, struct disk *disk)
             if (disk[i].major == major && disk[i].minor == minor)
                 break;
         if (i == nr)
-            disk[nr++] = (struct disk){ major, minor };
+            disk[nr++] = (struct avm_blockdev){ major, minor };
     }
     closedir(all);
     return nr;
@@ -166,7 +166,7 @@ static bool all_inside(const char *dir, const int *pid, int nr)
 }
 
 /* The limit of a disk by the lines of io.max; 0: none. */
-static uint64_t limit_of(const char *dir, const struct disk *disk)
+static uint64_t limit_of(const char *dir, const struct avm_blockdev *disk)
 {
     char path[560], line[256], name[32];
     uint64_t limit = 0;
@@ -189,9 +189,51 @@ static uint64_t limit_of(const char *dir, const struct disk *disk)
     return limit;
 }
 
+/* iocost's and BFQ's; the latter's is there as soon as some disk uses BFQ. */
+static const struct weight_file {
+    const char *name;
+    uint32_t max;
+} weight_file[] = { { "io.bfq.weight", 1000 }, { "io.weight", 10000 } };
+
+#define NR_WEIGHT_FILES (sizeof(weight_file) / sizeof(weight_file[0]))
+
+/* "default 100", or of old kernels just the number. */
+static uint32_t read_weight(const char *dir)
+{
+    char line[64];
+    size_t i;
+    uint32_t w;
+
+    for (i = 0; i < NR_WEIGHT_FILES; i++)
+        if (avm_sysfs_line(dir, weight_file[i].name, line, sizeof(line)) &&
+            (sscanf(line, "default %u", &w) == 1 ||
+             sscanf(line, "%u", &w) == 1))
+            return w;
+    return AVM_SHARE_NORMAL;
+}
+
+static int write_weight(const char *dir, uint32_t weight)
+{
+    unsigned int written = 0;
+    char text[32];
+    size_t i;
+
+    for (i = 0; i < NR_WEIGHT_FILES; i++) {
+        snprintf(text, sizeof(text), "%u", weight < weight_file[i].max ?
+                                           weight : weight_file[i].max);
+        if (!write_file(dir, weight_file[i].name, text))
+            written++;
+        else if (errno != ENOENT)
+            return -1;
+    }
+    if (!written)
+        errno = ENOTSUP;
+    return written ? 0 : -1;
+}
+
 int avm_blkback_get(avm_handle *h, uint32_t domid, uint64_t *bps)
 {
-    struct disk disk[DISKS_MAX];
+    struct avm_blockdev disk[DISKS_MAX];
     int pid[THREADS_MAX], nr_pids, nr, i;
     uint64_t sum = 0, one;
     char dir[512];
@@ -232,44 +274,12 @@ static int drop_group(avm_handle *h, uint32_t domid, const char *dir)
     return rmdir(dir) && errno != ENOENT ? -1 : 0;
 }
 
-int avm_blkback_set(avm_handle *h, uint32_t domid, uint64_t bps)
+/* The group of the domain, with all of its threads. -1: said in the handle. */
+static int fill_group(avm_handle *h, uint32_t domid, const char *dir)
 {
-    struct disk disk[DISKS_MAX];
-    int pid[THREADS_MAX], nr_pids, i, nr = find_disks(h, domid, disk);
-    char dir[512], text[128];
+    int pid[THREADS_MAX], nr_pids = find_threads(h, domid, pid), i;
+    char text[32];
 
-    if (nr < 0)
-        return -1;
-    if (!nr || !group_dir(h, domid, dir, sizeof(dir))) {
-        avm_error(h, nr ? "no cgroup v2 here: no limits for disks" :
-                  "domain %u has no vbd that blkback serves here", domid);
-        errno = ENOTSUP;
-        return -1;
-    }
-    if (!bps) {
-        if (!access(dir, F_OK) && drop_group(h, domid, dir)) {
-            avm_error(h, "%s: %s", dir, strerror(errno));
-            return -1;
-        }
-        return 0;
-    }
-    /* Another domain had this number before. */
-    nr_pids = find_threads(h, domid, pid);
-    if (nr_pids >= 0 && !all_inside(dir, pid, nr_pids))
-        rmdir(dir);
-    if (make_group(h, dir)) {
-        avm_error(h, "%s: %s", dir, strerror(errno));
-        return -1;
-    }
-    /* First the limit, then the threads: none of them is ever without. */
-    for (i = 0; i < nr; i++) {
-        snprintf(text, sizeof(text), "%u:%u rbps=%" PRIu64 " wbps=%" PRIu64,
-                 disk[i].major, disk[i].minor, bps / nr, bps / nr);
-        if (write_file(dir, "io.max", text)) {
-            avm_error(h, "%s/io.max: %s", dir, strerror(errno));
-            return -1;
-        }
-    }
     for (i = 0; i < nr_pids; i++) {
         snprintf(text, sizeof(text), "%d", pid[i]);
         if (write_file(dir, "cgroup.procs", text) && errno != ESRCH) {
@@ -278,4 +288,136 @@ int avm_blkback_set(avm_handle *h, uint32_t domid, uint64_t bps)
         }
     }
     return 0;
+}
+
+/* What is set first goes for each thread from when it comes into the group. */
+static int begin_group(avm_handle *h, uint32_t domid, const char *dir)
+{
+    int pid[THREADS_MAX], nr_pids = find_threads(h, domid, pid);
+
+    /* Another domain had this number before. */
+    if (nr_pids >= 0 && !all_inside(dir, pid, nr_pids))
+        rmdir(dir);
+    if (make_group(h, dir)) {
+        avm_error(h, "%s: %s", dir, strerror(errno));
+        return -1;
+    }
+    return 0;
+}
+
+/* Is there anything that the group is for, with these disks? */
+static bool group_idle(const char *dir, const struct avm_blockdev *disk, int nr)
+{
+    int i;
+
+    for (i = 0; i < nr; i++)
+        if (limit_of(dir, &disk[i]))
+            return false;
+    return read_weight(dir) == AVM_SHARE_NORMAL;
+}
+
+/* Whose disks they are, and the group's name. -1: said in the handle. */
+static int find_group(avm_handle *h, uint32_t domid, struct avm_blockdev *disk,
+                      char *dir, size_t size)
+{
+    int nr = find_disks(h, domid, disk);
+
+    if (nr < 0)
+        return -1;
+    if (!nr || !group_dir(h, domid, dir, size)) {
+        avm_error(h, nr ? "no cgroup v2 here: no limits for disks" :
+                  "domain %u has no vbd that blkback serves here", domid);
+        errno = ENOTSUP;
+        return -1;
+    }
+    return nr;
+}
+
+static int end_group(avm_handle *h, uint32_t domid, const char *dir,
+                     const struct avm_blockdev *disk, int nr)
+{
+    if (!access(dir, F_OK) && group_idle(dir, disk, nr) &&
+        drop_group(h, domid, dir)) {
+        avm_error(h, "%s: %s", dir, strerror(errno));
+        return -1;
+    }
+    return 0;
+}
+
+int avm_blkback_set(avm_handle *h, uint32_t domid, uint64_t bps)
+{
+    struct avm_blockdev disk[DISKS_MAX];
+    char dir[512], text[128];
+    int nr = find_group(h, domid, disk, dir, sizeof(dir)), i;
+
+    if (nr < 0)
+        return -1;
+    if (!bps && access(dir, F_OK))
+        return 0;
+    if (bps && begin_group(h, domid, dir))
+        return -1;
+    for (i = 0; i < nr; i++) {
+        if (bps)
+            snprintf(text, sizeof(text), "%u:%u rbps=%" PRIu64 " wbps=%" PRIu64,
+                     disk[i].major, disk[i].minor, bps / nr, bps / nr);
+        else
+            snprintf(text, sizeof(text), "%u:%u rbps=max wbps=max",
+                     disk[i].major, disk[i].minor);
+        if (write_file(dir, "io.max", text)) {
+            avm_error(h, "%s/io.max: %s", dir, strerror(errno));
+            return -1;
+        }
+    }
+    return bps ? fill_group(h, domid, dir) :
+                 end_group(h, domid, dir, disk, nr);
+}
+
+int avm_blkback_share_get(avm_handle *h, uint32_t domid, uint32_t *share,
+                          uint64_t *group)
+{
+    struct avm_blockdev disk[DISKS_MAX];
+    int pid[THREADS_MAX], nr_pids, nr = find_disks(h, domid, disk), i;
+    char dir[512];
+
+    *share = AVM_SHARE_NORMAL;
+    *group = 0;
+    if (nr < 0)
+        return -1;
+    if (!nr || !group_dir(h, domid, dir, sizeof(dir)))
+        return 0;
+    for (i = 0; i < nr && !*group; i++) {
+        avm_blockdev_bottom(h->sysroot, &disk[i]);
+        if (avm_blockdev_shares(h->sysroot, &disk[i]))
+            *group = (uint64_t)disk[i].major << 32 | disk[i].minor;
+    }
+    nr_pids = access(dir, F_OK) ? 0 : find_threads(h, domid, pid);
+    if (nr_pids > 0 && all_inside(dir, pid, nr_pids))
+        *share = read_weight(dir);
+    return nr_pids < 0 ? -1 : 0;
+}
+
+int avm_blkback_share_set(avm_handle *h, uint32_t domid, uint32_t share)
+{
+    struct avm_blockdev disk[DISKS_MAX];
+    int nr;
+    char dir[512];
+
+    if (!share || share > AVM_SHARE_MAX) {
+        avm_error(h, "domain %u: %u is no share of a disk", domid, share);
+        errno = EINVAL;
+        return -1;
+    }
+    nr = find_group(h, domid, disk, dir, sizeof(dir));
+    if (nr < 0)
+        return -1;
+    if (share == AVM_SHARE_NORMAL && access(dir, F_OK))
+        return 0;
+    if (begin_group(h, domid, dir))
+        return -1;
+    if (write_weight(dir, share)) {
+        avm_error(h, "%s: no weights for disks: %s", dir, strerror(errno));
+        return -1;
+    }
+    return share == AVM_SHARE_NORMAL ?
+           end_group(h, domid, dir, disk, nr) : fill_group(h, domid, dir);
 }

@@ -15,7 +15,7 @@
 #include "avm.h"
 #include "avm_json.h"
 
-#define SAMPLE_VERSION 1
+#define SAMPLE_VERSION 2
 
 #define NR(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -55,6 +55,8 @@ static const struct avm_json_field domain_fields[] = {
     U32(avm_domain_sample, have, UINT32_MAX),
     U32(avm_domain_sample, burst_avg_ns, UINT32_MAX),
     U64(avm_domain_sample, net_devices), U64(avm_domain_sample, disk_devices),
+    U32(avm_domain_sample, net_link, AVM_MAX_UPLINKS),
+    U64(avm_domain_sample, net_link_bps), U64(avm_domain_sample, disk_group),
 };
 
 static const struct avm_json_field count_fields[] = {
@@ -82,6 +84,8 @@ static const struct avm_json_field params_fields[] = {
     U32(avm_params, urgency, AVM_NR_URGENCIES - 1),
     U32(avm_params, lease_ms, UINT32_MAX), U64(avm_params, affinity),
     U64(avm_params, net_out_max_bps), U64(avm_params, disk_max_bps),
+    U32(avm_params, net_share, AVM_SHARE_MAX),
+    U32(avm_params, disk_share, AVM_SHARE_MAX),
 };
 
 /* ------------------------------------------------------------------------ */
