@@ -180,14 +180,31 @@ bool act_goes_first(const struct act_unit *su, const struct act_unit *other)
 }
 
 /*
+ * Is @su, which woke and has not run, or runs since, done before @boosted, by
+ * evidence alone, is likely to be? All are late by the least if it goes first.
+ */
+static bool act_is_brief(const struct act_unit *su,
+                         const struct act_unit *boosted)
+{
+    return su->class == ACT_FAIR && (su->running || su->wake_time) &&
+           su->burst_avg < su->dom->prv->params.slice_min &&
+           su->burst < 2 * su->burst_avg &&
+           read_atomic(&boosted->dom->urgency) ==
+           XEN_SCHED_ACTIVITY_URGENCY_NORMAL;
+}
+
+/*
  * Is @su, which is queued, to have the pCPU of @cur, which runs? Not among those
  * that are boosted: each is soon done, and all are the sooner for fewer switches.
  */
 static bool act_displaces(const struct act_unit *su,
                           const struct act_unit *cur)
 {
+    if ( cur->class == ACT_BOOSTED && su->class >= ACT_BOOSTED )
+        return act_is_brief(su, cur);
+
     return act_goes_first(su, cur) &&
-           !(su->class == ACT_BOOSTED && cur->class == ACT_BOOSTED);
+           !(su->class == ACT_BOOSTED && act_is_brief(cur, su));
 }
 
 void act_tickle_cpu(struct act_runqueue *rq, unsigned int cpu)
@@ -470,7 +487,12 @@ static struct act_unit *act_first(struct act_runqueue *rq,
         for ( ; su; su = next )
         {
             if ( prev && !act_displaces(su, prev) )
+            {
+                /* Who is brief goes before a boosted one, but is behind others. */
+                if ( prev->class == ACT_BOOSTED )
+                    break;
                 return NULL;
+            }
 
             /* Paused without a lock: the call of .sleep is on its way. */
             if ( !act_allows(su, cpu) || !unit_runnable_state(su->unit) )
@@ -519,7 +541,7 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
         return NULL;
 
     if ( rival && next != rival && !gives_way && next->class >= ACT_BOOSTED &&
-         act_event_fresh(rival, now) )
+         !act_is_brief(next, rival) && act_event_fresh(rival, now) )
     {
         act_new_slice(rival, now);
         act_cap_return(next);

@@ -77,6 +77,31 @@ static void test_all_keys(void **state)
     assert_string_equal(conf.run_dir, "/c");
 }
 
+static void test_uplinks(void **state)
+{
+    struct conf conf;
+    char err[256], text[512] = "";
+    unsigned int i;
+
+    (void)state;
+    assert_int_equal(parse(&conf, "uplink = \"eth0 125MB/s\"\n"
+                           "uplink = 'eth1.100  500kB'\n", err), 0);
+    assert_int_equal(conf.nr_uplinks, 2);
+    assert_string_equal(conf.uplink[0].name, "eth0");
+    assert_int_equal(conf.uplink[0].bps, 125000000);
+    assert_string_equal(conf.uplink[1].name, "eth1.100");
+    assert_int_equal(conf.uplink[1].bps, 500000);
+
+    assert_int_equal(parse(&conf, "uplink = \"eth0 1GB/s\"\n"
+                           "uplink = \"eth0 2GB/s\"", err), -1);
+    assert_string_equal(err, "test:2: uplink eth0 is there already");
+    for (i = 0; i < 9; i++)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text),
+                 "uplink = \"e%u 1GB/s\"\n", i);
+    assert_int_equal(parse(&conf, text, err), -1);
+    assert_string_equal(err, "test:9: more than 8 uplinks");
+}
+
 static void test_bad_lines(void **state)
 {
     static const struct { const char *text, *err; } cases[] = {
@@ -101,6 +126,13 @@ static void test_bad_lines(void **state)
           "aaaaaaaaaaaaaaaaaa", "test:1: value too long" },
         { "sample_ms = 10000", "test: decide_ms" },
         { "lease_ms = 1000", "test: lease_ms" },
+        { "uplink = \"eth0\"", "test:1: uplink must be" },
+        { "uplink = \"eth0 \"", "test:1: uplink must be" },
+        { "uplink = \"eth0 none\"", "test:1: uplink must be" },
+        { "uplink = \"eth0 1Gbit\"", "test:1: uplink must be" },
+        { "uplink = \" 1GB/s\"", "test:1: uplink must be" },
+        { "uplink = \"../eth0 1GB/s\"", "test:1: uplink must be" },
+        { "uplink = \"eth012345678901234 1GB/s\"", "test:1: uplink must be" },
     };
     struct conf conf, before;
     char err[256];
@@ -163,6 +195,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_all_keys),
+        cmocka_unit_test(test_uplinks),
         cmocka_unit_test(test_bad_lines),
         cmocka_unit_test(test_nul_byte),
         cmocka_unit_test(test_files),

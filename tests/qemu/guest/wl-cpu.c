@@ -12,8 +12,8 @@
 /*
  * A pause now and then, as in any program that spins. QEMU, which runs the
  * pCPUs in turns, lets another one go on at a pause; without, a pCPU that has
- * work could keep the turn for a long time. Not for HVM guests: under QEMU's
- * SVM an interrupt that comes at a pause is now and then taken twice.
+ * work takes all time up to the next timer, and the other one gets none for as
+ * long as a fifth of a second.
  */
 #define PAUSE_US 50
 

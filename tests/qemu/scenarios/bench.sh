@@ -59,12 +59,10 @@ create_guests() {
 
 # hog_for SECONDS GUEST...: they burn that long, and LEAD_S before and after.
 hog_for() {
-    local seconds=$(($1 + 2 * LEAD_S)) name pause=1
+    local seconds=$(($1 + 2 * LEAD_S)) name
     shift
-    # Under QEMU's SVM an interrupt at a pause is now and then taken twice.
-    [ "$TYPE" = pv ] || pause=0
     for name in "$@"; do
-        guest_run "$name" "hog seconds=$seconds pause=$pause"
+        guest_run "$name" "hog seconds=$seconds pause=1"
     done
     sleep $LEAD_S
 }
