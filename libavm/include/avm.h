@@ -113,6 +113,21 @@ enum avm_change_state {
     AVM_NR_CHANGE_STATES,
 };
 
+/* What a domain lacks, if anything. Only CPU is for a scheduler to give. */
+enum avm_verdict {
+    AVM_VERDICT_NO_DATA,     /* too new, or the scheduler does not tell     */
+    AVM_VERDICT_NONE,        /* nothing: it does not wait                   */
+    AVM_VERDICT_CPU,
+    AVM_VERDICT_CAP,         /* it has all that its own cap allows          */
+    AVM_VERDICT_NET_LIMIT,   /* as net-out allows                           */
+    AVM_VERDICT_DISK_LIMIT,  /* as disk allows                              */
+    AVM_VERDICT_BACKEND,     /* who serves its devices waits for a CPU      */
+    AVM_VERDICT_DISK_RING,   /* places in blkback's ring, or grants         */
+    AVM_VERDICT_NET_DROPS,   /* packets are dropped                         */
+    AVM_VERDICT_LOCK,        /* its vCPUs wait for each other               */
+    AVM_NR_VERDICTS,
+};
+
 /* Resources a domain can wait for. */
 enum avm_resource { AVM_RES_CPU, AVM_RES_NET, AVM_RES_DISK, AVM_NR_RES };
 
@@ -125,6 +140,7 @@ const char *avm_role_name(enum avm_role r);
 const char *avm_mode_name(enum avm_mode m);
 const char *avm_knob_name(enum avm_knob k);
 const char *avm_urgency_name(enum avm_urgency u);
+const char *avm_verdict_name(enum avm_verdict v);
 const char *avm_change_state_name(enum avm_change_state s);
 const char *avm_scheduler_name(uint32_t sched_id);
 int avm_role_parse(const char *word);
@@ -331,7 +347,7 @@ struct avm_window {
     uint64_t length_ns;          /* 0: not enough data                      */
     uint32_t cpu_permille;       /* running                                 */
     uint32_t wait_permille;      /* runnable and not running                */
-    uint32_t wakes_per_s, blocks_per_s, preemptions_per_s;
+    uint32_t wakes_per_s, blocks_per_s, preemptions_per_s, yields_per_s;
     uint32_t events_per_s;       /* received, all kinds                     */
     uint32_t events_io_per_s;    /* interdomain and pirq                    */
     uint32_t events_virq_per_s;  /* its own timer, mostly                   */
@@ -366,6 +382,8 @@ struct avm_domain {
                                     runnable). net, disk: share of packets
                                     dropped, of requests that had to wait   */
     char evidence[AVM_TEXT_LEN]; /* "run 98% of a CPU, 2 wakes/s, ..."      */
+    enum avm_verdict verdict;
+    char verdict_why[AVM_TEXT_LEN]; /* with the figures that it is made of  */
 };
 
 /* ------------------------------------------------------------------------ */

@@ -27,6 +27,7 @@ static void json_window(struct avm_json *j, const char *key,
     avm_json_uint(j, "wakes_per_s", w->wakes_per_s);
     avm_json_uint(j, "blocks_per_s", w->blocks_per_s);
     avm_json_uint(j, "preemptions_per_s", w->preemptions_per_s);
+    avm_json_uint(j, "yields_per_s", w->yields_per_s);
     avm_json_uint(j, "events_per_s", w->events_per_s);
     avm_json_uint(j, "events_io_per_s", w->events_io_per_s);
     avm_json_uint(j, "events_virq_per_s", w->events_virq_per_s);
@@ -77,6 +78,8 @@ static void json_domain(struct avm_json *j, const char *key,
     avm_json_uint(j, "disk_pressure_permille",
                   d->pressure_permille[AVM_RES_DISK]);
     avm_json_str(j, "evidence", d->evidence);
+    avm_json_str(j, "verdict", avm_verdict_name(d->verdict));
+    avm_json_str(j, "verdict_why", d->verdict_why);
     avm_json_end(j);
 }
 
@@ -178,7 +181,7 @@ static void text_value(enum avm_knob knob, uint64_t value, char *buf,
         snprintf(buf, len, "%#" PRIx64, value);
     else if (knob >= AVM_KNOB_CAP && !value)
         snprintf(buf, len, "none");
-    else if (knob >= AVM_KNOB_NET_OUT)
+    else if (knob == AVM_KNOB_NET_OUT || knob == AVM_KNOB_DISK)
         snprintf(buf, len, "%" PRIu64 " kB/s", value / 1000);
     else
         snprintf(buf, len, "%" PRIu64, value);
@@ -201,26 +204,37 @@ static void text_change(FILE *f, const struct avm_change *c)
 /* Nothing is wished: what does that mean for this domain? */
 static void text_nothing(FILE *f, const struct avm_domain *d)
 {
-    uint32_t p = d->pressure_permille[AVM_RES_CPU];
-
     if (d->flags & AVM_DOM_CONTROL)
         fprintf(f, "  nothing: it serves the others and is never changed\n");
     else if (d->held)
         fprintf(f, "  nothing: it is held by the administrator\n");
-    else if (!d->smooth.length_ns)
-        fprintf(f, "  nothing: not enough data yet\n");
-    else if (d->pressure_permille[AVM_RES_NET] > 50 ||
-             d->pressure_permille[AVM_RES_DISK] > 50)
-        fprintf(f, "  nothing: it waits for the network or a disk, which is "
-                "not a scheduler problem\n");
-    else if (!(d->smooth.have & AVM_HAVE_RECORDS))
-        fprintf(f, "  nothing: this scheduler does not tell who waits\n");
-    else if (p < 50)
-        fprintf(f, "  nothing: it hardly ever waits for a CPU (%u.%u%% of its "
-                "busy time), more would not help\n", p / 10, p % 10);
+    else if (d->verdict == AVM_VERDICT_CPU)
+        fprintf(f, "  nothing: it has what its role (%s) may have\n",
+                avm_role_name(d->role));
     else
-        fprintf(f, "  nothing: it waits %u%% of its busy time, and has what "
-                "its role (%s) may have\n", p / 10, avm_role_name(d->role));
+        fprintf(f, "  nothing: %s\n", d->verdict == AVM_VERDICT_NONE ?
+                "it lacks nothing" : d->verdict == AVM_VERDICT_NO_DATA ?
+                d->verdict_why : "what it lacks is not a CPU");
+}
+
+/* One word for each thing that is not as a new domain has it. */
+static void text_now(FILE *f, const struct avm_params *p)
+{
+    char cap[16] = "none";
+
+    if (p->cap_pct)
+        snprintf(cap, sizeof(cap), "%u%%", p->cap_pct);
+    fprintf(f, "now: weight %u, cap %s, urgency %s", p->weight, cap,
+            avm_urgency_name(p->urgency));
+    if ((p->can & AVM_CAN_NET_OUT) && p->net_out_max_bps)
+        fprintf(f, ", net-out %" PRIu64 " kB/s", p->net_out_max_bps / 1000);
+    if ((p->can & AVM_CAN_DISK) && p->disk_max_bps)
+        fprintf(f, ", disk %" PRIu64 " kB/s", p->disk_max_bps / 1000);
+    if ((p->can & AVM_CAN_NET_SHARE) && p->net_share != AVM_SHARE_NORMAL)
+        fprintf(f, ", net-share %u", p->net_share);
+    if ((p->can & AVM_CAN_DISK_SHARE) && p->disk_share != AVM_SHARE_NORMAL)
+        fprintf(f, ", disk-share %u", p->disk_share);
+    fprintf(f, "\n");
 }
 
 static void text_grants(FILE *f, const struct avm_plan *p,
@@ -247,7 +261,7 @@ char *avm_explain(const avm_state *st, const struct avm_uuid *uuid)
 {
     const struct avm_domain *d = avm_domain_by_uuid(st, uuid);
     const struct avm_plan *p = st->last_plan;
-    char buf[AVM_UUID_STR_LEN], cap[16] = "none", *text = NULL;
+    char buf[AVM_UUID_STR_LEN], *text = NULL;
     bool any = false;
     size_t size, i;
     FILE *f;
@@ -274,10 +288,9 @@ char *avm_explain(const avm_state *st, const struct avm_uuid *uuid)
             d->pressure_permille[AVM_RES_CPU] / 10,
             d->pressure_permille[AVM_RES_NET] / 10,
             d->pressure_permille[AVM_RES_DISK] / 10);
-    if (d->params.cap_pct)
-        snprintf(cap, sizeof(cap), "%u%%", d->params.cap_pct);
-    fprintf(f, "now: weight %u, cap %s, urgency %s\n", d->params.weight, cap,
-            avm_urgency_name(d->params.urgency));
+    fprintf(f, "verdict: %s: %s\n", avm_verdict_name(d->verdict),
+            d->verdict_why);
+    text_now(f, &d->params);
     fprintf(f, "wished:\n");
     for (i = 0; p && i < p->nr; i++) {
         if (!concerns(&p->change[i], d))

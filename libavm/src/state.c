@@ -360,6 +360,19 @@ static void observe_one(avm_state *st, const struct avm_domain_sample *s,
             st->nr_foreign++;
 }
 
+/* Back-ends are dom0's, as far as we see them at all. */
+static void judge(struct avm_domain *dom, size_t nr)
+{
+    const struct avm_domain *dom0 = NULL;
+    size_t i;
+
+    for (i = 0; i < nr && !dom0; i++)
+        if (dom[i].flags & AVM_DOM_CONTROL)
+            dom0 = &dom[i];
+    for (i = 0; i < nr; i++)
+        avm_judge(&dom[i], dom0);
+}
+
 int avm_observe(avm_state *st, const struct avm_sample *sample)
 {
     size_t room = sample->nr ? sample->nr : 1, i;
@@ -393,6 +406,7 @@ int avm_observe(avm_state *st, const struct avm_sample *sample)
         qsort(st->restored, st->nr_restored, sizeof(*st->restored), uuid_cmp);
     for (i = 0; i < sample->nr; i++)
         observe_one(st, &sample->domain[i], sample->mono_ns, &dom[i], &mem[i]);
+    judge(dom, sample->nr);
 
     free(st->dom);
     free(st->mem);

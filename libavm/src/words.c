@@ -24,6 +24,11 @@ static const char *const knob_names[AVM_NR_KNOBS] = {
     "disk-share",
 };
 
+static const char *const verdict_names[AVM_NR_VERDICTS] = {
+    "no-data", "none", "cpu", "cap", "net-limit", "disk-limit", "backend",
+    "disk-ring", "net-drops", "lock",
+};
+
 static const char *const urgency_names[AVM_NR_URGENCIES] = {
     "normal", "background", "interactive", "critical",
 };
@@ -78,6 +83,11 @@ const char *avm_knob_name(enum avm_knob k)
 const char *avm_urgency_name(enum avm_urgency u)
 {
     return name_of(urgency_names, AVM_NR_URGENCIES, u);
+}
+
+const char *avm_verdict_name(enum avm_verdict v)
+{
+    return name_of(verdict_names, AVM_NR_VERDICTS, v);
 }
 
 const char *avm_change_state_name(enum avm_change_state s)

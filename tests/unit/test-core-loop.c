@@ -448,7 +448,8 @@ static void it_explains(void **state)
     text = avm_explain(p.st, &u);
     assert_non_null(text);
     assert_non_null(strstr(text, "class: cpu"));
-    assert_non_null(strstr(text, "nothing: it waits"));
+    assert_non_null(strstr(text, "verdict: cpu: it waits for a CPU"));
+    assert_non_null(strstr(text, "nothing: it has what its role"));
     free(text);
     u = uuid_of(CONTROL + 1);
     text = avm_json_explain(p.st, &u);

@@ -67,6 +67,12 @@ void avm_monitor(const struct avm_reading *then, const struct avm_reading *now,
  */
 void avm_evaluate(struct avm_domain *d, unsigned int windows);
 
+/*
+ * Sets the verdict of 'd', which was evaluated. 'backend' serves its devices: dom0,
+ * NULL if it is not known.
+ */
+void avm_judge(struct avm_domain *d, const struct avm_domain *backend);
+
 /* CPU time it would use if it never had to wait: running and runnable. */
 uint32_t avm_demand_permille(const struct avm_domain *d);
 

@@ -62,6 +62,7 @@ static bool records_ok(const struct avm_counters *a,
     return b->running_ns >= a->running_ns && b->runnable_ns >= a->runnable_ns &&
            b->blocked_ns >= a->blocked_ns && b->wakes >= a->wakes &&
            b->blocks >= a->blocks && b->preemptions >= a->preemptions &&
+           b->yields >= a->yields &&
            b->events_interdomain >= a->events_interdomain &&
            b->events_virq >= a->events_virq &&
            b->events_pirq >= a->events_pirq &&
@@ -104,6 +105,7 @@ static void monitor_records(const struct avm_counters *a,
     w->wakes_per_s = per_s32(b->wakes - a->wakes, ns);
     w->blocks_per_s = per_s32(blocks, ns);
     w->preemptions_per_s = per_s32(b->preemptions - a->preemptions, ns);
+    w->yields_per_s = per_s32(b->yields - a->yields, ns);
     w->events_per_s = per_s32(io + virq + ipi, ns);
     w->events_io_per_s = per_s32(io, ns);
     w->events_virq_per_s = per_s32(virq, ns);
