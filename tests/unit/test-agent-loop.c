@@ -3,7 +3,6 @@
  * The agent and its requests over the real core of libavm. Xen and the clock
  * are played here: see __wrap_*.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -14,12 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "agent.h"
+#include "agent-fake.h"
 #include "avm_json.h"
 #include "log.h"
 #include "replay.h"
@@ -30,8 +28,6 @@
 /* Xen                                                                      */
 
 #define NR_DOMS 3
-#define CAN_ALL (AVM_CAN_WEIGHT | AVM_CAN_CAP | AVM_CAN_URGENCY | \
-                 AVM_CAN_AFFINITY | AVM_CAN_RECORDS)
 
 static struct {
     uint64_t ns;
@@ -46,24 +42,9 @@ static struct {
 
 static char dir[64];
 
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ts);
-int __wrap_avm_sample_read(avm_handle *h, struct avm_sample **out);
-int __wrap_avm_apply(avm_handle *h, const struct avm_change *c);
-int __wrap_avm_verify(avm_handle *h, const struct avm_change *c,
-                      uint64_t *actual);
-int __wrap_avm_publish(avm_handle *h, uint32_t domid,
-                       const struct avm_uuid *uuid, enum avm_class klass);
-int __wrap_avm_unpublish(avm_handle *h, uint32_t domid);
-const char *__wrap_avm_last_error(const avm_handle *h);
-int __wrap_avm_info(avm_handle *h, struct avm_info *info);
-
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
+static uint64_t fake_ns(void)
 {
-    uint64_t ns = xen.ns + (clock == CLOCK_REALTIME ? 1000000000000u : 0);
-
-    ts->tv_sec = (time_t)(ns / 1000000000);
-    ts->tv_nsec = (long)(ns % 1000000000);
-    return 0;
+    return xen.ns;
 }
 
 int __wrap_avm_sample_read(avm_handle *h, struct avm_sample **out)
@@ -179,20 +160,6 @@ int __wrap_avm_unpublish(avm_handle *h, uint32_t domid)
     return 0;
 }
 
-const char *__wrap_avm_last_error(const avm_handle *h)
-{
-    (void)h;
-    return "";
-}
-
-int __wrap_avm_info(avm_handle *h, struct avm_info *info)
-{
-    (void)h;
-    memset(info, 0, sizeof(*info));
-    strcpy(info->limits, "one\ntwo\n");
-    return 0;
-}
-
 /* ------------------------------------------------------------------------ */
 
 static struct agent agent;
@@ -202,13 +169,7 @@ static void start(enum avm_mode mode)
 {
     agent = (struct agent){ .h = (avm_handle *)&xen, .record = agent_record };
     agent_record = NULL;
-    conf_defaults(&agent.conf);
-    agent.conf.mode = mode;
-    snprintf(agent.conf.state_dir, sizeof(agent.conf.state_dir), "%s", dir);
-    agent.conf.loop.warmup_ms = 0;
-    agent.conf.loop.cooldown_ms = 0;
-    agent.conf.loop.hold_decisions = 1;
-    agent.conf.loop.decide_ms = agent.conf.loop.sample_ms;
+    fake_conf(&agent.conf, mode, dir);
     assert_int_equal(agent_start(&agent), 0);
 }
 
@@ -257,20 +218,9 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    char path[400];
-    struct dirent *e;
-    DIR *d;
-
     (void)state;
     agent_stop(&agent);
-    d = opendir(dir);
-    while (d && (e = readdir(d))) {
-        snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
-        unlink(path);
-    }
-    if (d)
-        closedir(d);
-    return rmdir(dir);
+    return fake_remove_dir(dir);
 }
 
 /* Asks; the answer must be one JSON object with a version. */
