@@ -350,8 +350,8 @@ static int restore_knob(const struct db_change *c, void *arg)
             journal_trouble(s->a);
         return 0;
     }
-    if (avm_state_restore(s->a->st, &c->uuid, c->knob, (uint64_t)c->before,
-                          (uint64_t)c->after))
+    if (avm_state_restore(s->a->st, &c->uuid, c->domid, c->knob,
+                          (uint64_t)c->before, (uint64_t)c->after))
         log_line(LOG_WARN, "%s (%" PRIu32 "): %s of before is lost: %s",
                  c->domain, c->domid, avm_knob_name(c->knob),
                  strerror(errno));
