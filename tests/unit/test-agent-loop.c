@@ -139,6 +139,10 @@ int __wrap_avm_verify(avm_handle *h, const struct avm_change *c,
                       uint64_t *actual)
 {
     (void)h;
+    if (!params_of(c->domid)) {
+        errno = ESRCH;
+        return -1;
+    }
     *actual = value_of(params_of(c->domid), c->knob);
     return *actual != c->after;
 }
@@ -609,6 +613,70 @@ static void test_killed_before_change(void **state)
     die_in_change(false);
 }
 
+/* As after kill -9: nobody said goodbye. */
+static void crash(void)
+{
+    db_close(agent.db);
+    avm_state_free(agent.st);
+    free(agent.published);
+}
+
+/* Set by the operator while avmd was dead: his from now on, whoever starts. */
+static void test_foreign_while_dead(void **state)
+{
+    (void)state;
+    start(AVM_MODE_AUTO);
+    ask_ok(NEED_CAP);
+    tick(2);
+    assert_int_equal(xen.dom[2].params.cap_pct, 50);
+    crash();
+    xen.dom[2].params.cap_pct = 70;
+    xen.ns += 1000000000;
+    start(AVM_MODE_OBSERVE);
+    assert_string_equal(last_state("foreign"), "verified");
+    tick(2);
+    crash();
+
+    xen.ns += 1000000000;
+    start(AVM_MODE_AUTO);
+    tick(2);
+    assert_int_equal(xen.dom[2].params.cap_pct, 50);
+    ask_ok("{\"op\":\"revert\",\"all\":true}");
+    assert_int_equal(xen.dom[2].params.cap_pct, 70);
+}
+
+/* Made, and the disk was full when that was to be written; then it went on. */
+static void test_not_marked(void **state)
+{
+    (void)state;
+    start(AVM_MODE_AUTO);
+    ask_ok(NEED_CAP);
+    tick(2);
+    ask_ok("{\"op\":\"need-set\",\"domain\":\"hog\",\"cap_pct\":60}");
+    tick(2);
+    assert_int_equal(db_change_state(agent.db, 1, "pending"), 0);
+    crash();
+    xen.ns += 1000000000;
+    start(AVM_MODE_OBSERVE);
+    assert_int_equal(xen.dom[2].params.cap_pct, 60);
+    ask_ok("{\"op\":\"revert\",\"all\":true}");
+    assert_int_equal(xen.dom[2].params.cap_pct, 0);
+}
+
+/* Set by the operator in the very second in which avmd stops. */
+static void test_foreign_at_stop(void **state)
+{
+    (void)state;
+    start(AVM_MODE_AUTO);
+    ask_ok(NEED_CAP);
+    tick(2);
+    xen.dom[2].params.cap_pct = 70;
+    xen.ns += 500000000;
+    agent.conf.revert_on_exit = true;
+    agent_stop(&agent);
+    assert_int_equal(xen.dom[2].params.cap_pct, 70);
+}
+
 static void test_no_journal(void **state)
 {
     (void)state;
@@ -815,6 +883,9 @@ int main(void)
         TEST(test_revert),
         TEST(test_killed_after_change),
         TEST(test_killed_before_change),
+        TEST(test_foreign_while_dead),
+        TEST(test_not_marked),
+        TEST(test_foreign_at_stop),
         TEST(test_no_journal),
         TEST(test_stop_without_journal),
         TEST(test_host_unreadable),
