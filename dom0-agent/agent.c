@@ -154,10 +154,25 @@ static void set_row_state(struct agent *a, const struct db_change *row,
         journal_trouble(a);
 }
 
-/* Journal, apply, read back. 'done' is the state of a change that worked. */
+/* Several calls to Xen or Linux make it: one for each vCPU, vif, disk. */
+static bool has_parts(enum avm_knob knob)
+{
+    return knob == AVM_KNOB_AFFINITY || knob >= AVM_KNOB_NET_OUT;
+}
+
+/* It failed, perhaps by half; what cannot be put back was said already. */
+static void put_back(struct agent *a, const struct avm_change *c)
+{
+    struct avm_change back = *c;
+
+    back.after = c->before;
+    if (has_parts(c->knob))
+        avm_apply(a->h, &back);
+}
+
+/* Journal, apply, read back. */
 static int make_change(struct agent *a, struct avm_change *c,
-                       const char *actor, const char *done,
-                       char *err, size_t err_size)
+                       const char *actor, char *err, size_t err_size)
 {
     struct db_change row;
     uint64_t actual = 0;
@@ -193,12 +208,13 @@ static int make_change(struct agent *a, struct avm_change *c,
         goto fail;
     }
     /* Not readable, but written: it stays 'applied'. */
-    if (!r || strcmp(done, "verified"))
-        set_row_state(a, &row, done);
+    if (!r)
+        set_row_state(a, &row, "verified");
     c->state = AVM_CHANGE_APPLIED;
     return 0;
 
  fail:
+    put_back(a, c);
     set_row_state(a, &row, "failed");
     c->state = AVM_CHANGE_FAILED;
     return -1;
@@ -224,6 +240,28 @@ static const char *change_str(const struct avm_change *c, char *buf,
 
 #define CHANGE_STR_LEN (AVM_NAME_LEN + 2 * KNOB_STR_LEN + 64)
 
+/*
+ * The first change of a knob that is not ours. What the journal has of earlier
+ * ones is over: step by step it came back to what it was, or it went with a
+ * device. The next avmd must not take their value of before for this one's.
+ */
+static int begin_anew(struct agent *a, const struct avm_change *c, char *err,
+                      size_t err_size)
+{
+    struct avm_change ours[2 * AVM_NR_KNOBS];
+    size_t i, nr = avm_undo_list(a->st, &c->uuid, ours, 2 * AVM_NR_KNOBS);
+
+    for (i = 0; i < nr; i++)
+        if (ours[i].domid == c->domid && ours[i].knob == c->knob)
+            return 0;
+    if (!a->db || !db_change_undone(a->db, &c->uuid, c->domid, c->knob))
+        return 0;
+    journal_trouble(a);
+    snprintf(err, err_size, "journal: %s; nothing was changed",
+             db_error(a->db));
+    return -1;
+}
+
 int agent_change(struct agent *a, struct avm_change *c, const char *actor,
                  char *err, size_t err_size)
 {
@@ -232,7 +270,9 @@ int agent_change(struct agent *a, struct avm_change *c, const char *actor,
     enum avm_change_state was = c->state;
     int rc;
 
-    rc = make_change(a, c, actor, "verified", err, err_size);
+    rc = own ? begin_anew(a, c, err, err_size) : 0;
+    if (!rc)
+        rc = make_change(a, c, actor, err, err_size);
     if (!rc)
         log_line(LOG_INFO, "%s: %s", change_str(c, text, sizeof(text)),
                  c->reason);
@@ -275,7 +315,7 @@ int agent_revert(struct agent *a, const struct avm_uuid *uuid,
         if (only_loans && !is_loan(c->knob))
             continue;
         snprintf(c->reason, sizeof(c->reason), "%s", why);
-        ok = !make_change(a, c, "avmd", "undone", err, err_size);
+        ok = !make_change(a, c, "avmd", err, err_size);
         if (!ok && c->state == AVM_CHANGE_READY) {
             /* No journal. To give back is right even so. */
             ok = !avm_apply(a->h, c);
@@ -291,6 +331,7 @@ int agent_revert(struct agent *a, const struct avm_uuid *uuid,
         done++;
         log_line(LOG_INFO, "%s: %s", change_str(c, text, sizeof(text)), why);
         avm_applied(a->st, c, agent_now_ms(), true);
+        /* The way there and the way back at once, whenever avmd may die. */
         if (a->db && db_change_undone(a->db, &c->uuid, c->domid, c->knob))
             journal_trouble(a);
     }
@@ -301,48 +342,41 @@ int agent_revert(struct agent *a, const struct avm_uuid *uuid,
 /* ------------------------------------------------------------------------ */
 /* What an earlier avmd left behind                                         */
 
-static const struct avm_domain_sample *
-sample_domain(const struct avm_sample *sample, const struct avm_uuid *uuid,
-              uint32_t domid)
+/*
+ * avmd died between the journal and the end of a change: was it made? Asked of
+ * the host itself, for a sample knows the limits of some domains only. What has
+ * parts may be there by half, so it is written again, this way or that. Returns
+ * the state that the row is to have.
+ */
+static const char *settle_change(struct agent *a, const struct db_change *row)
 {
-    size_t i;
+    struct avm_change c = {
+        .uuid = row->uuid, .domid = row->domid, .knob = row->knob,
+        .before = (uint64_t)row->before, .after = (uint64_t)row->after,
+    };
+    uint64_t actual;
+    int r = avm_verify(a->h, &c, &actual);
 
-    for (i = 0; i < sample->nr; i++)
-        if (sample->domain[i].domid == domid &&
-            avm_uuid_equal(&sample->domain[i].uuid, uuid))
-            return &sample->domain[i];
-    return NULL;
+    if (r < 0 && (errno == ESRCH || errno == ESTALE))
+        return "failed";
+    if (has_parts(c.knob)) {
+        if (r)
+            c.after = c.before;
+        if (avm_apply(a->h, &c))
+            r = -1;
+    }
+    /* Who knows: then it is something to be given back. */
+    return r < 0 ? "applied" : r ? "failed" : "verified";
 }
 
-struct settle {
+struct restored {
     struct agent *a;
-    const struct avm_sample *sample;
     unsigned int nr;
 };
 
-/* avmd died between the journal and the end of a change: was it made? */
-static int settle_pending(const struct db_change *row, void *arg)
-{
-    struct settle *s = arg;
-    const struct avm_domain_sample *d =
-        sample_domain(s->sample, &row->uuid, row->domid);
-    uint64_t value;
-    bool made = d && avm_params_value(&d->params, row->knob, &value) &&
-                avm_knob_same(row->knob, value, (uint64_t)row->after);
-
-    log_line(LOG_INFO, "%s (%" PRIu32 "): %s %" PRId64 " -> %" PRId64
-             " was under way when avmd ended: %s", row->domain, row->domid,
-             avm_knob_name(row->knob), row->before, row->after,
-             made ? "it was made" : d ? "it was not made"
-                                      : "the domain is gone");
-    if (db_change_state(s->a->db, row->id, made ? "verified" : "failed"))
-        journal_trouble(s->a);
-    return 0;
-}
-
 static int restore_knob(const struct db_change *c, void *arg)
 {
-    struct settle *s = arg;
+    struct restored *s = arg;
 
     /* Nobody renewed the lease meanwhile: it ends, or has ended, by itself. */
     if (c->knob == AVM_KNOB_URGENCY) {
@@ -350,8 +384,8 @@ static int restore_knob(const struct db_change *c, void *arg)
             journal_trouble(s->a);
         return 0;
     }
-    if (avm_state_restore(s->a->st, &c->uuid, c->knob, (uint64_t)c->before,
-                          (uint64_t)c->after))
+    if (avm_state_restore(s->a->st, &c->uuid, c->domid, c->knob,
+                          (uint64_t)c->before, (uint64_t)c->after))
         log_line(LOG_WARN, "%s (%" PRIu32 "): %s of before is lost: %s",
                  c->domain, c->domid, avm_knob_name(c->knob),
                  strerror(errno));
@@ -375,14 +409,28 @@ static int collect_row(const struct db_change *row, void *arg)
     return 0;
 }
 
-static void settle_journal(struct agent *a, const struct avm_sample *sample)
+static void settle_one(struct agent *a, const struct db_change *row,
+                       bool was_last)
 {
-    struct db_change_filter filter = {
+    /* avmd went on after the others: what failed was to write it down. */
+    const char *state = was_last ? settle_change(a, row) : "applied";
+
+    log_line(LOG_INFO, "%s (%" PRIu32 "): %s %" PRId64 " -> %" PRId64
+             " was under way when avmd ended: %s now", row->domain,
+             row->domid, avm_knob_name(row->knob), row->before, row->after,
+             state);
+    if (db_change_state(a->db, row->id, state))
+        journal_trouble(a);
+}
+
+/* To be done before the host is read: it may change the host. */
+static void settle_pending(struct agent *a)
+{
+    struct db_change_filter pending = {
         .state = "pending", .this_boot = true,
-    };
-    struct settle s = { .a = a, .sample = sample };
-    struct rows rows;
-    size_t i, k;
+    }, newest = { .last = 1 };
+    struct rows rows, last;
+    size_t i;
 
     if (!a->db)
         return;
@@ -390,12 +438,21 @@ static void settle_journal(struct agent *a, const struct avm_sample *sample)
         journal_trouble(a);
 
     /* One thread makes one change at a time: there is hardly more than one. */
-    rows.nr = 0;
-    db_change_each(a->db, &filter, collect_row, &rows);
+    rows.nr = last.nr = 0;
+    db_change_each(a->db, &newest, collect_row, &last);
+    db_change_each(a->db, &pending, collect_row, &rows);
     for (i = 0; i < rows.nr; i++)
-        settle_pending(&rows.row[i], &s);
+        settle_one(a, &rows.row[i],
+                   last.nr && rows.row[i].id == last.row[0].id);
+}
 
-    for (i = 0; i < sample->nr; i++) {
+static void restore(struct agent *a, const struct avm_sample *sample)
+{
+    struct restored s = { .a = a };
+    struct rows rows;
+    size_t i, k;
+
+    for (i = 0; a->db && i < sample->nr; i++) {
         rows.nr = 0;
         db_change_in_force(a->db, &sample->domain[i].uuid,
                            sample->domain[i].domid, collect_row, &rows);
@@ -585,7 +642,7 @@ static int sample(struct agent *a, bool first)
         return -1;
     }
     if (first) {
-        settle_journal(a, s);
+        restore(a, s);
         load_needs(a);
     }
     if (avm_observe(a->st, s)) {
@@ -642,8 +699,10 @@ int agent_start(struct agent *a)
     record_needs(a, NULL, 0); /* until they are known, if ever */
     open_db(a);
     agent_use_uplinks(a);
+    settle_pending(a);
     if (sample(a, true))
         return -1;
+    note_foreign(a);
     record_round_ends(a->record);
     /* As after each decision: on a tick, however early or late that is. */
     a->decide_at_ms = agent_now_ms() + a->conf.loop.decide_ms -
@@ -656,9 +715,13 @@ void agent_stop(struct agent *a)
     char err[256];
     size_t i;
 
-    if (a->st)
+    if (a->st) {
+        /* What somebody set since the last look stays as it is. */
+        if (!sample(a, false))
+            note_foreign(a);
         agent_revert(a, NULL, !a->conf.revert_on_exit, "avmd stops", err,
                      sizeof(err));
+    }
     for (i = 0; i < a->nr_published; i++)
         avm_unpublish(a->h, a->published[i].domid);
     free(a->published);

@@ -42,6 +42,9 @@ static const char *const db_migrations[] = {
     "CREATE INDEX change_pending ON change (state) WHERE state = 'pending';",
     "ALTER TABLE need ADD COLUMN net_max_bps INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE need ADD COLUMN disk_max_bps INTEGER NOT NULL DEFAULT 0;",
+    /* Where avmd's changes in force begin: asked for each of its rows. */
+    "CREATE INDEX change_other ON change (uuid, knob, id)"
+    " WHERE actor <> 'avmd';",
 };
 
 #define DB_VERSION \
@@ -436,6 +439,28 @@ int db_need_each(struct db *db,
     return r == SQLITE_ROW || r == SQLITE_DONE ? 0 : -1;
 }
 
+/* avmd's changes in force: those after the last one that somebody else made. */
+#define IN_FORCE_ANYWHERE \
+    " boot = ?1 AND actor = 'avmd' AND state IN ('applied', 'verified')" \
+    " AND id > (SELECT coalesce(max(id), 0) FROM change AS other" \
+    "  WHERE other.uuid = change.uuid AND other.knob = change.knob" \
+    "  AND other.actor <> 'avmd' AND other.state <> 'failed'" \
+    "  AND other.boot = ?1)"
+#define CHANGE_IN_FORCE IN_FORCE_ANYWHERE " AND uuid = ?2 AND domid = ?3"
+
+/*
+ * The oldest rows go, but not what somebody still has to give back: of that the
+ * first row of a knob says what it was, and the last one what it is.
+ */
+static int forget_old(struct db *db, int64_t up_to)
+{
+    return db_run(db, db_prepare(db, "DELETE FROM change WHERE id <= ?2"
+        " AND id NOT IN (SELECT min(id) FROM change WHERE" IN_FORCE_ANYWHERE
+        "  GROUP BY uuid, domid, knob"
+        "  UNION ALL SELECT max(id) FROM change WHERE" IN_FORCE_ANYWHERE
+        "  GROUP BY uuid, domid, knob)", "ti", db->boot, up_to));
+}
+
 int db_change_begin(struct db *db, struct db_change *change)
 {
     int r;
@@ -452,9 +477,8 @@ int db_change_begin(struct db *db, struct db_change *change)
     change->id = sqlite3_last_insert_rowid(db->sql);
 
     /* Now and then is enough, and its failure costs nothing but room. */
-    if (!(change->id % 256))
-        db_run(db, db_prepare(db, "DELETE FROM change WHERE id <= ?", "i",
-                              change->id - DB_HISTORY_MAX));
+    if (!(change->id % 256) && change->id > DB_HISTORY_MAX)
+        forget_old(db, change->id - DB_HISTORY_MAX);
     return 0;
 }
 
@@ -516,15 +540,6 @@ int db_change_each(struct db *db, const struct db_change_filter *filter,
         (int64_t)(filter->last ? filter->last : DB_HISTORY_MAX)), fn, arg);
 }
 
-/* avmd's changes in force: those after the last one that somebody else made. */
-#define CHANGE_IN_FORCE \
-    " uuid = ?1 AND domid = ?2 AND boot = ?3 AND actor = 'avmd'" \
-    " AND state IN ('applied', 'verified')" \
-    " AND id > (SELECT coalesce(max(id), 0) FROM change AS other" \
-    "  WHERE other.uuid = change.uuid AND other.knob = change.knob" \
-    "  AND other.actor <> 'avmd' AND other.state <> 'failed'" \
-    "  AND other.boot = ?3)"
-
 int db_change_in_force(struct db *db, const struct avm_uuid *uuid,
                        uint32_t domid,
                        int (*fn)(const struct db_change *change, void *arg),
@@ -537,8 +552,8 @@ int db_change_in_force(struct db *db, const struct avm_uuid *uuid,
         " (SELECT min(id) AS a, max(id) AS z FROM change WHERE"
         CHANGE_IN_FORCE " GROUP BY knob)"
         " JOIN change AS first ON first.id = a"
-        " JOIN change AS last ON last.id = z ORDER BY first.id", "uit", uuid,
-        (int64_t)domid, db->boot), fn, arg);
+        " JOIN change AS last ON last.id = z ORDER BY first.id", "tui",
+        db->boot, uuid, (int64_t)domid), fn, arg);
 }
 
 int db_change_undone(struct db *db, const struct avm_uuid *uuid,
@@ -546,7 +561,7 @@ int db_change_undone(struct db *db, const struct avm_uuid *uuid,
 {
     return db_run(db, db_prepare(db,
         "UPDATE change SET state = 'undone' WHERE" CHANGE_IN_FORCE
-        " AND knob = ?4", "uitt", uuid, (int64_t)domid, db->boot,
+        " AND knob = ?4", "tuit", db->boot, uuid, (int64_t)domid,
         avm_knob_name(knob))) < 0 ? -1 : 0;
 }
 

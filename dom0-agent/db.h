@@ -16,7 +16,8 @@
 #include "avm.h"
 
 #define DB_FILE          "avm.db"
-#define DB_HISTORY_MAX   20000  /* changes kept; older ones are dropped */
+#define DB_HISTORY_MAX   20000  /* changes kept; older ones are dropped,
+                                   unless they can still be taken back */
 
 struct db;
 

@@ -48,10 +48,13 @@ AGENT_SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 AGENT_SAN_LIB := $(AGENT_OUT)/san/agent.a
 AGENT_SAN_OBJS := $(patsubst %,$(AGENT_OUT)/san/%.o,$(AGENT_SHARED) \
     $(filter-out avmd,$(AGENT_DAEMON)) replay)
-# What the loop test plays itself: the clock, and Xen as libavm shows it.
+# What the loop tests play themselves: the clock, and Xen as libavm shows it.
 AGENT_WRAP := $(patsubst %,-Wl$(comma)--wrap=%,clock_gettime avm_apply \
     avm_verify avm_publish avm_unpublish avm_sample_read avm_last_error \
     avm_info)
+# And where the kill test waits for the agent.
+AGENT_WRAP_KILL := $(AGENT_WRAP) $(patsubst %,-Wl$(comma)--wrap=%,\
+    db_change_begin db_change_state db_change_undone)
 
 UNIT_TESTS += $(AGENT_TESTS:%=build/test/unit/%) tests/unit/test-agent-cli
 tests/unit/test-agent-cli: | build/bin/avm build/bin/avmd \
@@ -66,6 +69,7 @@ $(AGENT_SAN_LIB): $(AGENT_SAN_OBJS)
 	ar rcs $@ $^
 
 build/test/unit/test-agent-loop: AGENT_TEST_FLAGS := $(AGENT_WRAP)
+build/test/unit/test-agent-kill: AGENT_TEST_FLAGS := $(AGENT_WRAP_KILL)
 $(AGENT_TESTS:%=build/test/unit/%): build/test/unit/%: tests/unit/%.c \
     $(AGENT_SAN_LIB) build/libavm/libavm.a
 	@mkdir -p $(@D)

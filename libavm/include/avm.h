@@ -512,19 +512,21 @@ const struct avm_change *avm_foreign(const avm_state *st, size_t *nr);
  * Everything this state changed and did not undo yet, as changes that put it
  * back (weights and caps to what they were before the first change, urgency to
  * normal). uuid NULL: all domains. Returns how many were written, at most max.
- * Domains that are gone are left out. Apply and report with avm_applied(): the
- * knob is forgotten then.
+ * Domains that are gone, or dying, are left out. Apply and report with
+ * avm_applied(): the knob is forgotten then.
  */
 size_t avm_undo_list(const avm_state *st, const struct avm_uuid *uuid,
                      struct avm_change *change, size_t max);
 
 /*
  * From the journal after a restart: 'knob' of this domain was 'original' before
- * the first change, and 'last' is what was written last. Call it before the
- * first avm_observe(). EINVAL, ENOMEM.
+ * the first change, and 'last' is what was written last. The same UUID under
+ * another domid (started anew, or copied to this very host) is another domain.
+ * Call it before the first avm_observe(). EINVAL, ENOMEM.
  */
 int avm_state_restore(avm_state *st, const struct avm_uuid *uuid,
-                      enum avm_knob knob, uint64_t original, uint64_t last);
+                      uint32_t domid, enum avm_knob knob, uint64_t original,
+                      uint64_t last);
 
 /*
  * Why: what was measured, the class and its evidence, what was wished, granted

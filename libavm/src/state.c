@@ -11,7 +11,6 @@
 
 #define NS_PER_MS 1000000ull
 #define BUDGET_MAX 10000
-#define DOMID_NONE UINT32_MAX
 
 /* ------------------------------------------------------------------------ */
 /* Configuration                                                            */
@@ -124,7 +123,6 @@ static int by_uuid_cmp(const void *pa, const void *pb)
 }
 
 _Static_assert(!offsetof(struct avm_need, uuid) &&
-               !offsetof(struct avm_memory, uuid) &&
                !offsetof(struct avm_by_uuid, uuid), "uuid_cmp() needs that");
 
 static struct avm_by_uuid *by_uuid_new(const struct avm_sample *s)
@@ -270,6 +268,25 @@ static struct avm_memory *memory_of(const avm_state *st,
     return NULL;
 }
 
+static int memory_cmp(const void *pa, const void *pb)
+{
+    const struct avm_memory *a = pa, *b = pb;
+    int c = uuid_cmp(&a->uuid, &b->uuid);
+
+    return c ? c : a->domid < b->domid ? -1 : a->domid > b->domid;
+}
+
+/* What the journal knows; st->restored is sorted. */
+static const struct avm_memory *restored_of(const avm_state *st,
+                                            const struct avm_uuid *uuid,
+                                            uint32_t domid)
+{
+    struct avm_memory key = { .uuid = *uuid, .domid = domid };
+
+    return st->nr_restored ? bsearch(&key, st->restored, st->nr_restored,
+                                     sizeof(key), memory_cmp) : NULL;
+}
+
 /*
  * The same domain as before, one that the journal knows, or a new one. A domain
  * that comes back under another domid was started anew: Xen gave it default
@@ -280,19 +297,21 @@ static void inherit(const avm_state *st, const struct avm_domain_sample *s,
                     struct avm_memory *m)
 {
     const struct avm_memory *old = memory_of(st, &s->uuid, s->domid), *saved;
+    int k;
 
     memset(d, 0, sizeof(*d));
     memset(m, 0, sizeof(*m));
     if (old) {
         *m = *old;
         *d = st->dom[old - st->mem];
-        /* A move to another pool resets weight, cap, urgency, affinity. */
-        if (m->pool != s->pool)
-            memset(m->knob, 0, sizeof(m->knob));
+        /*
+         * A move to another pool resets weight, cap, urgency, affinity. What
+         * its devices may do has nothing to do with that.
+         */
+        for (k = 0; m->pool != s->pool && k < AVM_KNOB_NET_OUT; k++)
+            memset(&m->knob[k], 0, sizeof(m->knob[k]));
     } else {
-        saved = st->nr_restored ? bsearch(&s->uuid, st->restored,
-                                          st->nr_restored, sizeof(*saved),
-                                          uuid_cmp) : NULL;
+        saved = restored_of(st, &s->uuid, s->domid);
         if (saved)
             *m = *saved;
         m->first_ms = now_ms;
@@ -403,7 +422,8 @@ int avm_observe(avm_state *st, const struct avm_sample *sample)
     st->nr_foreign = 0;
 
     if (st->nr_restored)
-        qsort(st->restored, st->nr_restored, sizeof(*st->restored), uuid_cmp);
+        qsort(st->restored, st->nr_restored, sizeof(*st->restored),
+              memory_cmp);
     for (i = 0; i < sample->nr; i++)
         observe_one(st, &sample->domain[i], sample->mono_ns, &dom[i], &mem[i]);
     judge(dom, sample->nr);
@@ -670,7 +690,8 @@ size_t avm_undo_list(const avm_state *st, const struct avm_uuid *uuid,
     for (i = 0; i < st->nr; i++) {
         const struct avm_domain *d = &st->dom[i];
 
-        if (uuid && !avm_uuid_equal(uuid, &d->uuid))
+        if ((d->flags & AVM_DOM_DYING) ||
+            (uuid && !avm_uuid_equal(uuid, &d->uuid)))
             continue;
         for (k = 0; k < AVM_NR_KNOBS && n < max; k++) {
             const struct avm_knob_memory *km = &st->mem[i].knob[k];
@@ -695,7 +716,8 @@ size_t avm_undo_list(const avm_state *st, const struct avm_uuid *uuid,
 }
 
 int avm_state_restore(avm_state *st, const struct avm_uuid *uuid,
-                      enum avm_knob knob, uint64_t original, uint64_t last)
+                      uint32_t domid, enum avm_knob knob, uint64_t original,
+                      uint64_t last)
 {
     struct avm_memory *m = NULL;
     size_t i;
@@ -706,7 +728,8 @@ int avm_state_restore(avm_state *st, const struct avm_uuid *uuid,
     }
 
     for (i = 0; i < st->nr_restored; i++)
-        if (avm_uuid_equal(&st->restored[i].uuid, uuid))
+        if (st->restored[i].domid == domid &&
+            avm_uuid_equal(&st->restored[i].uuid, uuid))
             m = &st->restored[i];
     if (!m) {
         m = realloc(st->restored, (st->nr_restored + 1) * sizeof(*m));
@@ -716,7 +739,7 @@ int avm_state_restore(avm_state *st, const struct avm_uuid *uuid,
         m += st->nr_restored++;
         memset(m, 0, sizeof(*m));
         m->uuid = *uuid;
-        m->domid = DOMID_NONE;
+        m->domid = domid;
     }
     m->knob[knob].known = true;
     m->knob[knob].original = original;

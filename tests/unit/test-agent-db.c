@@ -232,6 +232,68 @@ static void test_in_force(void **state)
     db_close(db);
 }
 
+/* Old rows go, but not what it takes to give something back. */
+static void test_old_rows(void **state)
+{
+    struct db_change_filter all = { .last = 0 };
+    struct db *db = open_it(DB_CREATE);
+    struct list list = { .nr = 0 };
+    int i;
+
+    (void)state;
+    add(db, &uuid_a, 5, AVM_KNOB_CAP, 0, 30, "avmd", "verified");
+    add(db, &uuid_a, 5, AVM_KNOB_CAP, 30, 40, "admin", "verified");
+    add(db, &uuid_a, 5, AVM_KNOB_CAP, 40, 50, "avmd", "verified");
+    add(db, &uuid_a, 5, AVM_KNOB_WEIGHT, 256, 320, "avmd", "verified");
+    add(db, &uuid_a, 5, AVM_KNOB_WEIGHT, 320, 400, "avmd", "verified");
+    add(db, &uuid_a, 5, AVM_KNOB_WEIGHT, 400, 500, "avmd", "applied");
+    add(db, &uuid_b, 5, AVM_KNOB_WEIGHT, 3, 4, "avmd", "undone");
+    db_close(db);
+    sql("UPDATE sqlite_sequence SET seq = 20480"); /* 80 * 256 */
+    db = open_it(0);
+    for (i = 0; i < 256; i++)
+        add(db, &uuid_b, 6, AVM_KNOB_CAP, i, i + 1, "avmd", "failed");
+
+    sql("DELETE FROM change WHERE domid = 6");
+    assert_int_equal(db_change_each(db, &all, collect, &list), 0);
+    assert_int_equal(list.nr, 3);
+    list.nr = 0;
+    assert_int_equal(db_change_in_force(db, &uuid_a, 5, collect, &list), 0);
+    assert_int_equal(list.nr, 2);
+    assert_int_equal(list.c[0].before, 40);
+    assert_int_equal(list.c[0].after, 50);
+    assert_int_equal(list.c[1].before, 256);
+    assert_int_equal(list.c[1].after, 500);
+    db_close(db);
+}
+
+/* All of the history may be of one domain that was never at rest. */
+static void test_long_history(void **state)
+{
+    struct db *db = open_it(DB_CREATE);
+    struct list list = { .nr = 0 };
+    int i;
+
+    (void)state;
+    add(db, &uuid_a, 5, AVM_KNOB_WEIGHT, 400, 256, "admin", "verified");
+    add(db, &uuid_a, 5, AVM_KNOB_WEIGHT, 256, 320, "avmd", "verified");
+    db_close(db);
+    for (i = 0; i < 14; i++)
+        sql("INSERT INTO change (ts_ns, boot, domain, uuid, domid, knob,"
+            " before, after, reason, actor, state) SELECT ts_ns, boot, domain,"
+            " uuid, domid, knob, before, after + 1, reason, actor, state"
+            " FROM change WHERE actor = 'avmd'");
+    db = open_it(0);
+    alarm(20); /* it took minutes once */
+    assert_int_equal(db_change_in_force(db, &uuid_a, 5, collect, &list), 0);
+    assert_int_equal(db_change_undone(db, &uuid_a, 5, AVM_KNOB_WEIGHT), 0);
+    alarm(0);
+    assert_int_equal(list.nr, 1);
+    assert_int_equal(list.c[0].before, 256);
+    assert_int_equal(list.c[0].after, 320 + 14);
+    db_close(db);
+}
+
 static void test_history(void **state)
 {
     struct db_change_filter filter = { .last = 3 };
@@ -376,7 +438,8 @@ static void test_from_version_1(void **state)
     (void)state;
     assert_int_equal(db_need_set(db, &need), 0);
     db_close(db);
-    sql("ALTER TABLE need DROP COLUMN net_max_bps;"
+    sql("DROP INDEX change_other;"
+        "ALTER TABLE need DROP COLUMN net_max_bps;"
         "ALTER TABLE need DROP COLUMN disk_max_bps;"
         "PRAGMA user_version = 1");
     db = open_it(0);
@@ -426,6 +489,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         TEST(test_needs),
         TEST(test_in_force),
+        TEST(test_old_rows),
+        TEST(test_long_history),
         TEST(test_history),
         TEST(test_kill_after_begin),
         TEST(test_not_a_database),

@@ -3,7 +3,6 @@
  * The agent and its requests over the real core of libavm. Xen and the clock
  * are played here: see __wrap_*.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -14,12 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "agent.h"
+#include "agent-fake.h"
 #include "avm_json.h"
 #include "log.h"
 #include "replay.h"
@@ -30,8 +28,6 @@
 /* Xen                                                                      */
 
 #define NR_DOMS 3
-#define CAN_ALL (AVM_CAN_WEIGHT | AVM_CAN_CAP | AVM_CAN_URGENCY | \
-                 AVM_CAN_AFFINITY | AVM_CAN_RECORDS)
 
 static struct {
     uint64_t ns;
@@ -46,24 +42,9 @@ static struct {
 
 static char dir[64];
 
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ts);
-int __wrap_avm_sample_read(avm_handle *h, struct avm_sample **out);
-int __wrap_avm_apply(avm_handle *h, const struct avm_change *c);
-int __wrap_avm_verify(avm_handle *h, const struct avm_change *c,
-                      uint64_t *actual);
-int __wrap_avm_publish(avm_handle *h, uint32_t domid,
-                       const struct avm_uuid *uuid, enum avm_class klass);
-int __wrap_avm_unpublish(avm_handle *h, uint32_t domid);
-const char *__wrap_avm_last_error(const avm_handle *h);
-int __wrap_avm_info(avm_handle *h, struct avm_info *info);
-
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
+static uint64_t fake_ns(void)
 {
-    uint64_t ns = xen.ns + (clock == CLOCK_REALTIME ? 1000000000000u : 0);
-
-    ts->tv_sec = (time_t)(ns / 1000000000);
-    ts->tv_nsec = (long)(ns % 1000000000);
-    return 0;
+    return xen.ns;
 }
 
 int __wrap_avm_sample_read(avm_handle *h, struct avm_sample **out)
@@ -158,6 +139,10 @@ int __wrap_avm_verify(avm_handle *h, const struct avm_change *c,
                       uint64_t *actual)
 {
     (void)h;
+    if (!params_of(c->domid)) {
+        errno = ESRCH;
+        return -1;
+    }
     *actual = value_of(params_of(c->domid), c->knob);
     return *actual != c->after;
 }
@@ -179,20 +164,6 @@ int __wrap_avm_unpublish(avm_handle *h, uint32_t domid)
     return 0;
 }
 
-const char *__wrap_avm_last_error(const avm_handle *h)
-{
-    (void)h;
-    return "";
-}
-
-int __wrap_avm_info(avm_handle *h, struct avm_info *info)
-{
-    (void)h;
-    memset(info, 0, sizeof(*info));
-    strcpy(info->limits, "one\ntwo\n");
-    return 0;
-}
-
 /* ------------------------------------------------------------------------ */
 
 static struct agent agent;
@@ -202,13 +173,7 @@ static void start(enum avm_mode mode)
 {
     agent = (struct agent){ .h = (avm_handle *)&xen, .record = agent_record };
     agent_record = NULL;
-    conf_defaults(&agent.conf);
-    agent.conf.mode = mode;
-    snprintf(agent.conf.state_dir, sizeof(agent.conf.state_dir), "%s", dir);
-    agent.conf.loop.warmup_ms = 0;
-    agent.conf.loop.cooldown_ms = 0;
-    agent.conf.loop.hold_decisions = 1;
-    agent.conf.loop.decide_ms = agent.conf.loop.sample_ms;
+    fake_conf(&agent.conf, mode, dir);
     assert_int_equal(agent_start(&agent), 0);
 }
 
@@ -257,20 +222,9 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    char path[400];
-    struct dirent *e;
-    DIR *d;
-
     (void)state;
     agent_stop(&agent);
-    d = opendir(dir);
-    while (d && (e = readdir(d))) {
-        snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
-        unlink(path);
-    }
-    if (d)
-        closedir(d);
-    return rmdir(dir);
+    return fake_remove_dir(dir);
 }
 
 /* Asks; the answer must be one JSON object with a version. */
@@ -659,6 +613,70 @@ static void test_killed_before_change(void **state)
     die_in_change(false);
 }
 
+/* As after kill -9: nobody said goodbye. */
+static void crash(void)
+{
+    db_close(agent.db);
+    avm_state_free(agent.st);
+    free(agent.published);
+}
+
+/* Set by the operator while avmd was dead: his from now on, whoever starts. */
+static void test_foreign_while_dead(void **state)
+{
+    (void)state;
+    start(AVM_MODE_AUTO);
+    ask_ok(NEED_CAP);
+    tick(2);
+    assert_int_equal(xen.dom[2].params.cap_pct, 50);
+    crash();
+    xen.dom[2].params.cap_pct = 70;
+    xen.ns += 1000000000;
+    start(AVM_MODE_OBSERVE);
+    assert_string_equal(last_state("foreign"), "verified");
+    tick(2);
+    crash();
+
+    xen.ns += 1000000000;
+    start(AVM_MODE_AUTO);
+    tick(2);
+    assert_int_equal(xen.dom[2].params.cap_pct, 50);
+    ask_ok("{\"op\":\"revert\",\"all\":true}");
+    assert_int_equal(xen.dom[2].params.cap_pct, 70);
+}
+
+/* Made, and the disk was full when that was to be written; then it went on. */
+static void test_not_marked(void **state)
+{
+    (void)state;
+    start(AVM_MODE_AUTO);
+    ask_ok(NEED_CAP);
+    tick(2);
+    ask_ok("{\"op\":\"need-set\",\"domain\":\"hog\",\"cap_pct\":60}");
+    tick(2);
+    assert_int_equal(db_change_state(agent.db, 1, "pending"), 0);
+    crash();
+    xen.ns += 1000000000;
+    start(AVM_MODE_OBSERVE);
+    assert_int_equal(xen.dom[2].params.cap_pct, 60);
+    ask_ok("{\"op\":\"revert\",\"all\":true}");
+    assert_int_equal(xen.dom[2].params.cap_pct, 0);
+}
+
+/* Set by the operator in the very second in which avmd stops. */
+static void test_foreign_at_stop(void **state)
+{
+    (void)state;
+    start(AVM_MODE_AUTO);
+    ask_ok(NEED_CAP);
+    tick(2);
+    xen.dom[2].params.cap_pct = 70;
+    xen.ns += 500000000;
+    agent.conf.revert_on_exit = true;
+    agent_stop(&agent);
+    assert_int_equal(xen.dom[2].params.cap_pct, 70);
+}
+
 static void test_no_journal(void **state)
 {
     (void)state;
@@ -865,6 +883,9 @@ int main(void)
         TEST(test_revert),
         TEST(test_killed_after_change),
         TEST(test_killed_before_change),
+        TEST(test_foreign_while_dead),
+        TEST(test_not_marked),
+        TEST(test_foreign_at_stop),
         TEST(test_no_journal),
         TEST(test_stop_without_journal),
         TEST(test_host_unreadable),

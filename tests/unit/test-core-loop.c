@@ -398,14 +398,84 @@ static void journal_is_taken_up(void **state)
     (void)state;
     start(&p, demo, 6);
     p.d[CHANGER].params.weight = 150;
-    assert_int_equal(avm_state_restore(p.st, &u, AVM_KNOB_WEIGHT, 256, 150),
-                     0);
+    assert_int_equal(avm_state_restore(p.st, &u, CHANGER + 1,
+                                       AVM_KNOB_WEIGHT, 256, 150), 0);
     play_for(&p, 3000);
     assert_int_equal(avm_undo_list(p.st, NULL, undo, 8) >= 1, 1);
     /* Idle, and so it gets back what it had before the agent died. */
     play_for(&p, 120000);
     assert_int_equal(p.d[CHANGER].params.weight, 256);
-    assert_int_equal(avm_state_restore(p.st, &u, AVM_KNOB_WEIGHT, 1, 2), -1);
+    assert_int_equal(avm_state_restore(p.st, &u, CHANGER + 1,
+                                       AVM_KNOB_WEIGHT, 1, 2), -1);
+    stop(&p);
+}
+
+/* One that was started anew is not what the journal knew of the old one. */
+static void journal_is_of_one_domain(void **state)
+{
+    struct avm_uuid u = uuid_of(CHANGER + 1);
+    struct avm_change undo[8];
+    struct play p;
+    size_t n;
+
+    (void)state;
+    start(&p, demo, 6);
+    p.idle_hands = true;
+    /* Under domid 99 it is still about to end, or moves to this very host. */
+    p.d[CHANGER].params.weight = 150;
+    assert_int_equal(avm_state_restore(p.st, &u, 99, AVM_KNOB_WEIGHT, 512,
+                                       400), 0);
+    tick(&p);
+    avm_foreign(p.st, &n);
+    assert_int_equal(n, 0);
+    assert_int_equal(avm_undo_list(p.st, &u, undo, 8), 0);
+    stop(&p);
+
+    start(&p, demo, 6);
+    p.idle_hands = true;
+    p.d[CHANGER].params.weight = 150;
+    assert_int_equal(avm_state_restore(p.st, &u, CHANGER + 1,
+                                       AVM_KNOB_WEIGHT, 256, 150), 0);
+    assert_int_equal(avm_state_restore(p.st, &u, 99, AVM_KNOB_WEIGHT, 512,
+                                       400), 0);
+    tick(&p);
+    assert_int_equal(avm_undo_list(p.st, &u, undo, 8), 1);
+    assert_int_equal(undo[0].after, 256);
+
+    /* And nobody can give a dying one anything back. */
+    p.d[CHANGER].flags = AVM_DOM_DYING;
+    tick(&p);
+    assert_int_equal(avm_undo_list(p.st, &u, undo, 8), 0);
+    stop(&p);
+}
+
+/* It resets what the scheduler has, and what the back-ends have stays. */
+static void another_pool_keeps_limits(void **state)
+{
+    struct avm_uuid u = uuid_of(CHANGER + 1);
+    struct avm_domain_sample *d;
+    struct avm_change undo[8];
+    struct play p;
+
+    (void)state;
+    start(&p, demo, 6);
+    p.idle_hands = true;
+    d = &p.d[CHANGER];
+    d->params.can |= AVM_CAN_NET_OUT;
+    d->params.net_out_max_bps = 1000000;
+    d->params.weight = 150;
+    assert_int_equal(avm_state_restore(p.st, &u, CHANGER + 1,
+                                       AVM_KNOB_WEIGHT, 256, 150), 0);
+    assert_int_equal(avm_state_restore(p.st, &u, CHANGER + 1,
+                                       AVM_KNOB_NET_OUT, 0, 1000000), 0);
+    tick(&p);
+    assert_int_equal(avm_undo_list(p.st, &u, undo, 8), 2);
+    d->pool = 1;
+    d->params.weight = 256;
+    tick(&p);
+    assert_int_equal(avm_undo_list(p.st, &u, undo, 8), 1);
+    assert_int_equal(undo[0].knob, AVM_KNOB_NET_OUT);
+    assert_int_equal(undo[0].after, 0);
     stop(&p);
 }
 
@@ -474,6 +544,8 @@ int main(void)
         cmocka_unit_test(foreign_change_is_left_alone),
         cmocka_unit_test(a_new_domain_is_not_the_old_one),
         cmocka_unit_test(journal_is_taken_up),
+        cmocka_unit_test(journal_is_of_one_domain),
+        cmocka_unit_test(another_pool_keeps_limits),
         cmocka_unit_test(bad_input_is_refused),
         cmocka_unit_test(it_explains),
     };
