@@ -487,7 +487,7 @@ static int scratch_new(struct avm_scratch *s, size_t nr)
 {
     size_t n = nr ? nr : 1;
     size_t *a = calloc(2 * n, sizeof(*a));
-    uint32_t *b = calloc(8 * n, sizeof(*b));
+    uint32_t *b = calloc(9 * n, sizeof(*b));
 
     if (!a || !b) {
         free(a);
@@ -498,7 +498,7 @@ static int scratch_new(struct avm_scratch *s, size_t nr)
         .group = a, .member = a + n,
         .capacity = b, .demand = b + n, .weight = b + 2 * n,
         .before = b + 3 * n, .after = b + 4 * n, .tmp_demand = b + 5 * n,
-        .tmp_weight = b + 6 * n, .tmp_share = b + 7 * n,
+        .tmp_weight = b + 6 * n, .tmp_share = b + 7 * n, .low = b + 8 * n,
     };
     return 0;
 }

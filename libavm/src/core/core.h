@@ -89,6 +89,8 @@ struct avm_wish {
     uint64_t from, to;
     uint32_t gain_permille;
     bool refused;                /* by resolve; reason in why_not            */
+    bool after_gives;            /* granted if all who give in its group do  */
+    size_t group;                /* resolve: of avm_groups()                 */
     char reason[AVM_TEXT_LEN];
     char why_not[AVM_TEXT_LEN];
 };
@@ -130,6 +132,8 @@ struct avm_memory {
     uint64_t lease_from_ms;      /* urgency: renewed last                    */
     uint32_t lease_ms;
     uint32_t wished;             /* knobs (1 << knob) with a wish: for next  */
+    bool late;                   /* for next: in the group of this number is
+                                    somebody whose weight falls, but not now */
     uint64_t net_devices, disk_devices; /* as in the last sample             */
 };
 
@@ -144,8 +148,18 @@ uint64_t avm_knob_devices(const struct avm_memory *m, enum avm_knob knob);
 struct avm_scratch {
     size_t *group, *member;
     uint32_t *capacity, *demand, *weight, *before, *after;
-    uint32_t *tmp_demand, *tmp_weight, *tmp_share;
+    uint32_t *low, *tmp_demand, *tmp_weight, *tmp_share;
 };
+
+/* dom0, held, on its way out: watched, and left as it is. */
+bool avm_untouchable(const struct avm_domain *d);
+
+/*
+ * The weight that the administrator gave it: what it had before our first
+ * change, or the nearest one that its need asks for.
+ */
+uint32_t avm_own_weight(const struct avm_domain *d,
+                        const struct avm_memory *m);
 
 /*
  * What would help? dom[i] and mem[i] belong together. Returns the number of

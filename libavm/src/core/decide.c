@@ -223,6 +223,24 @@ static uint32_t weight_for(uint32_t now, uint32_t want, uint32_t fair,
                          (capacity - want));
 }
 
+bool avm_untouchable(const struct avm_domain *d)
+{
+    return d->held ||
+           (d->flags & (AVM_DOM_CONTROL | AVM_DOM_DYING | AVM_DOM_SHUTDOWN));
+}
+
+uint32_t avm_own_weight(const struct avm_domain *d, const struct avm_memory *m)
+{
+    const struct avm_knob_memory *k = &m->knob[AVM_KNOB_WEIGHT];
+    const struct avm_limits *l = &m->limits;
+    uint32_t w = k->ours ? k->original : d->params.weight;
+
+    if (!l->weight_explicit || !(d->params.can & AVM_CAN_WEIGHT) ||
+        avm_untouchable(d))
+        return w;
+    return avm_max_u32(avm_min_u32(w, l->weight_max), l->weight_min);
+}
+
 /* 'fair' is its share of the group's CPU time with the weights of now. */
 static void decide_weight(const struct avm_domain *d, size_t i,
                           const struct avm_memory *m, const struct others *o,
@@ -232,6 +250,7 @@ static void decide_weight(const struct avm_domain *d, size_t i,
     const struct avm_limits *l = &m->limits;
     const struct avm_knob_memory *k = &m->knob[AVM_KNOB_WEIGHT];
     uint32_t now = d->params.weight, want = avm_demand_permille(d), to;
+    uint32_t own = avm_own_weight(d, m);
     struct avm_wish *x;
 
     if (!(d->params.can & AVM_CAN_WEIGHT))
@@ -284,15 +303,14 @@ static void decide_weight(const struct avm_domain *d, size_t i,
             }
         }
         /* It still uses what it was given. */
-        if (k->ours && now > k->original && want > fair / 2)
+        if (k->ours && now > own && want > fair / 2)
             return;
     }
 
-    if (k->ours && now != k->original) {
-        x = wish_add(w, n, d, i, AVM_KNOB_WEIGHT, AVM_WISH_RETURN, now,
-                     k->original, 0);
-        avm_text(x->reason, "reason gone (%s now): weight back to %" PRIu64,
-                 avm_class_name(d->klass), k->original);
+    if (k->ours && now != own) {
+        x = wish_add(w, n, d, i, AVM_KNOB_WEIGHT, AVM_WISH_RETURN, now, own, 0);
+        avm_text(x->reason, "reason gone (%s now): weight back to %u",
+                 avm_class_name(d->klass), own);
     }
 }
 
@@ -337,9 +355,7 @@ size_t avm_decide(const struct avm_host *host, const struct avm_domain *dom,
         const struct avm_memory *m = &mem[i];
         struct others o;
 
-        /* dom0 serves all others: it is watched, and left as it is. */
-        if (d->held ||
-            (d->flags & (AVM_DOM_CONTROL | AVM_DOM_DYING | AVM_DOM_SHUTDOWN)))
+        if (avm_untouchable(d))
             continue;
 
         o = others_of(dom, s, i);
