@@ -32,7 +32,10 @@ struct world {
     struct avm_need need[MAX];
     struct avm_window smooth[MAX];
     enum avm_class was[MAX];
-    struct avm_memory mem[MAX];  /* knob[] and first_ms only                 */
+    struct {
+        uint64_t first_ms;
+        struct avm_knob_memory knob[AVM_NR_KNOBS];
+    } mem[MAX];
 };
 
 static struct world world;
@@ -171,13 +174,14 @@ static void make_window(struct avm_window *w, uint32_t nr_vcpus)
         w->disk_reqs_per_s = rnd_log(3000);
 }
 
-static void make_knobs(struct avm_memory *m, struct avm_domain_sample *d)
+static void make_knobs(struct avm_knob_memory *knob,
+                       const struct avm_domain_sample *d)
 {
     int k;
 
-    memset(m, 0, sizeof(*m));
+    memset(knob, 0, AVM_NR_KNOBS * sizeof(*knob));
     for (k = 0; k < AVM_NR_KNOBS; k++) {
-        struct avm_knob_memory *km = &m->knob[k];
+        struct avm_knob_memory *km = &knob[k];
 
         if (!avm_params_value(&d->params, k, &km->last))
             continue;
@@ -233,7 +237,7 @@ static void make_domain(size_t i)
     make_need(&world.need[i], &d->uuid);
     make_window(&world.smooth[i], d->nr_vcpus ? d->nr_vcpus : 1);
     world.was[i] = rnd(AVM_NR_CLASSES);
-    make_knobs(&world.mem[i], d);
+    make_knobs(world.mem[i].knob, d);
     world.mem[i].first_ms = now_ms - rnd(2 * MINUTE_MS);
 }
 
@@ -247,7 +251,8 @@ static void make(uint32_t nr)
     world.made_ms = now_ms;
     make_config();
     make_host();
-    world.nr_dom = one_in(200) ? 1 + rnd(MAX) : 1 + rnd(1 + rnd(12));
+    world.nr_dom = one_in(500) ? 1 + rnd(MAX) :
+                   1 + rnd(1 + rnd(one_in(4) ? 12 : 6));
     for (i = 0; i < world.nr_dom; i++)
         make_domain(i);
 }
@@ -265,16 +270,15 @@ static void begin(void)
 
 static void empty_state(void)
 {
-    struct avm_sample none = { .mono_ns = (now_ms += 3600000) * MS };
-
+    now_ms += 3600000;
     if (!st) {
         st = avm_state_new(&world.c);
         assert_non_null(st);
     }
     st->budget.used = st->budget.next = 0;
+    st->nr = 0; /* as if there had been a sample without domains */
     assert_int_equal(avm_state_config(st, &world.c), 0);
     assert_int_equal(avm_state_needs(st, world.need, world.nr_dom), 0);
-    assert_int_equal(avm_observe(st, &none), 0);
 }
 
 /*
@@ -298,13 +302,12 @@ static void load(const size_t *at)
     later_ms = now_ms - world.made_ms;
     for (i = 0; i < s.nr; i++) {
         struct avm_memory *m = &st->mem[i];
-        const struct avm_memory *from = &world.mem[at[i]];
 
         st->dom[i].smooth = world.smooth[at[i]];
         st->dom[i].klass = world.was[at[i]];
         avm_evaluate(&st->dom[i], AVM_HISTORY);
-        memcpy(m->knob, from->knob, sizeof(m->knob));
-        m->first_ms = from->first_ms + later_ms;
+        memcpy(m->knob, world.mem[at[i]].knob, sizeof(m->knob));
+        m->first_ms = world.mem[at[i]].first_ms + later_ms;
         for (k = 0; k < AVM_NR_KNOBS; k++) {
             m->knob[k].changed_ms += later_ms;
             if (m->knob[k].foreign_until_ms)
@@ -330,6 +333,13 @@ static void shuffle(size_t *at)
         j = rnd(i + 1);
         t = at[i], at[i] = at[j], at[j] = t;
     }
+}
+
+/* Millions of short-lived arrays: who made them is in the host's number. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "quarantine_size_mb=1:malloc_context_size=3";
 }
 
 static void each_host(void (*check)(void))
@@ -406,10 +416,8 @@ static void check_shares(void)
 {
     static struct shares x;
     const size_t *group = x.room.group;
-    size_t at[MAX], i, j;
+    size_t i, j;
 
-    in_order(at);
-    load(at);
     shares_begin(&x, false);
     for (i = 0; i < st->nr; i++) {
         uint64_t sum = 0, wanted = 0, nr = 0, left;
@@ -444,12 +452,6 @@ static void check_shares(void)
                       "domain %zu has more for its weight than %zu", j, i);
         }
     }
-}
-
-static void shares_are_fair(void **state)
-{
-    (void)state;
-    each_host(check_shares);
 }
 
 /* ------------------------------------------------------------------------ */
@@ -581,6 +583,33 @@ static void check_ledger(const struct avm_plan *p)
     }
 }
 
+/* The same domains in another order: the same plan, and in the same order. */
+static void check_order(const struct avm_plan *a)
+{
+    struct avm_plan *b;
+    size_t at[MAX], i;
+
+    shuffle(at);
+    load(at);
+    assert_int_equal(avm_plan(st, now_ms, 0, &b), 0);
+
+    CHECK(a->nr == b->nr && a->nr_grants == b->nr_grants,
+          "%zu changes or %zu, %zu grants or %zu", a->nr, b->nr, a->nr_grants,
+          b->nr_grants);
+    for (i = 0; i < a->nr; i++)
+        CHECK(!memcmp(&a->change[i], &b->change[i], sizeof(a->change[i])),
+              "change %zu: domain %u %s %" PRIu64 " (%s) or domain %u %s %"
+              PRIu64 " (%s)", i, a->change[i].domid,
+              avm_knob_name(a->change[i].knob), a->change[i].after,
+              a->change[i].why_not, b->change[i].domid,
+              avm_knob_name(b->change[i].knob), b->change[i].after,
+              b->change[i].why_not);
+    for (i = 0; i < a->nr_grants; i++)
+        CHECK(!memcmp(&a->grant[i], &b->grant[i], sizeof(a->grant[i])),
+              "grant %zu", i);
+    avm_plan_free(b);
+}
+
 static void check_plan(void)
 {
     struct avm_plan *p;
@@ -589,7 +618,8 @@ static void check_plan(void)
 
     in_order(at);
     load(at);
-    assert_int_equal(avm_plan(st, now_ms, AVM_PLAN_PEEK * rnd(2), &p), 0);
+    check_shares();
+    assert_int_equal(avm_plan(st, now_ms, 0, &p), 0);
     for (i = 0; i < p->nr; i++) {
         const struct avm_change *c = &p->change[i];
 
@@ -602,53 +632,14 @@ static void check_plan(void)
           world.c.changes_per_minute);
     check_floors(p);
     check_ledger(p);
+    check_order(p);
     avm_plan_free(p);
 }
 
-static void plans_keep_floors(void **state)
+static void plans_are_right(void **state)
 {
     (void)state;
     each_host(check_plan);
-}
-
-/* ------------------------------------------------------------------------ */
-/* In another order                                                         */
-
-static void check_order(void)
-{
-    struct avm_plan *a, *b;
-    size_t at[MAX], i;
-
-    shuffle(at);
-    load(at);
-    assert_int_equal(avm_plan(st, now_ms, 0, &a), 0);
-    shuffle(at);
-    load(at);
-    assert_int_equal(avm_plan(st, now_ms, 0, &b), 0);
-
-    CHECK(a->nr == b->nr && a->nr_grants == b->nr_grants,
-          "%zu changes or %zu, %zu grants or %zu", a->nr, b->nr, a->nr_grants,
-          b->nr_grants);
-    /* The plan says in which order to apply them: that is the same, too. */
-    for (i = 0; i < a->nr; i++)
-        CHECK(!memcmp(&a->change[i], &b->change[i], sizeof(a->change[i])),
-              "change %zu: domain %u %s %" PRIu64 " (%s) or domain %u %s %"
-              PRIu64 " (%s)", i, a->change[i].domid,
-              avm_knob_name(a->change[i].knob), a->change[i].after,
-              a->change[i].why_not, b->change[i].domid,
-              avm_knob_name(b->change[i].knob), b->change[i].after,
-              b->change[i].why_not);
-    for (i = 0; i < a->nr_grants; i++)
-        CHECK(!memcmp(&a->grant[i], &b->grant[i], sizeof(a->grant[i])),
-              "grant %zu", i);
-    avm_plan_free(a);
-    avm_plan_free(b);
-}
-
-static void order_does_not_matter(void **state)
-{
-    (void)state;
-    each_host(check_order);
 }
 
 /* ------------------------------------------------------------------------ */
@@ -776,9 +767,7 @@ static void applied_once_and_undone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shares_are_fair),
-        cmocka_unit_test(plans_keep_floors),
-        cmocka_unit_test(order_does_not_matter),
+        cmocka_unit_test(plans_are_right),
         cmocka_unit_test(applied_once_and_undone),
     };
 
