@@ -26,7 +26,11 @@
 #define WAITS_P99_US   500
 
 /* Fewer wake-ups than that and nobody sits at the other end. */
-#define SERVES_WAKES_PER_S 5
+#define SERVES_WAKES_PER_S       5
+#define SERVES_STILL_WAKES_PER_S 2
+
+/* Who wants less than half a pCPU does not compute: see evaluate's model. */
+#define COMPUTES_STILL_PERMILLE 500
 
 /* A wish for weight needs 5% more demand than share: less is noise. */
 #define SHORT_PERMILLE 50
@@ -40,6 +44,18 @@ static bool computes(const struct avm_domain *d)
 {
     return confident(d, AVM_CLASS_CPU) ||
            (d->role == AVM_ROLE_BACKGROUND && confident(d, AVM_CLASS_MIXED));
+}
+
+/*
+ * What began goes on until there is a clear reason to end it, or a figure on the
+ * edge would make it begin and end for ever. Who gave has less CPU time for each
+ * I/O, and looks less like one that computes: what it wants does not change.
+ */
+static bool still_computes(const struct avm_domain *d)
+{
+    return d->klass == AVM_CLASS_CPU ||
+           (uint64_t)d->smooth.cpu_permille + d->smooth.wait_permille >=
+           COMPUTES_STILL_PERMILLE;
 }
 
 static bool waits(const struct avm_domain *d)
@@ -57,6 +73,16 @@ static bool serves(const struct avm_domain *d)
         return d->klass != AVM_CLASS_CPU && d->klass != AVM_CLASS_IDLE;
     return confident(d, AVM_CLASS_NET) || confident(d, AVM_CLASS_DISK) ||
            confident(d, AVM_CLASS_TIME_CRITICAL);
+}
+
+static bool still_serves(const struct avm_domain *d)
+{
+    if (d->smooth.wakes_per_s < SERVES_STILL_WAKES_PER_S)
+        return false;
+    if (d->role == AVM_ROLE_INTERACTIVE)
+        return d->klass != AVM_CLASS_CPU && d->klass != AVM_CLASS_IDLE;
+    return d->klass == AVM_CLASS_NET || d->klass == AVM_CLASS_DISK ||
+           d->klass == AVM_CLASS_TIME_CRITICAL;
 }
 
 /* Those of a higher role than background that compete with a domain. */
@@ -166,7 +192,8 @@ static void decide_urgency(const struct avm_domain *d, size_t i,
         return;
 
     if (d->role == AVM_ROLE_TIME_CRITICAL && !confident(d, AVM_CLASS_CPU)) {
-        if (now == AVM_URGENCY_CRITICAL)
+        if (now == AVM_URGENCY_CRITICAL ||
+            (d->klass == AVM_CLASS_CPU && now == AVM_URGENCY_NORMAL))
             return;
         x = wish_add(w, n, d, i, AVM_KNOB_URGENCY, AVM_WISH_DECLARED, now,
                      AVM_URGENCY_CRITICAL, 1000);
@@ -176,7 +203,7 @@ static void decide_urgency(const struct avm_domain *d, size_t i,
     }
 
     if (d->role == AVM_ROLE_BACKGROUND) {
-        if (computes(d) && now == AVM_URGENCY_BACKGROUND)
+        if (now == AVM_URGENCY_BACKGROUND && still_computes(d))
             return;
         if (computes(d) && o->waiting) {
             x = wish_add(w, n, d, i, AVM_KNOB_URGENCY, AVM_WISH_GIVE, now,
@@ -184,11 +211,11 @@ static void decide_urgency(const struct avm_domain *d, size_t i,
             reason_give(x, d, o, "must not preempt them");
             return;
         }
-    } else if (serves(d)) {
+    } else {
         /* Once it is urgent it waits no more: that is no reason to stop. */
-        if (now == AVM_URGENCY_INTERACTIVE)
+        if (now == AVM_URGENCY_INTERACTIVE && still_serves(d))
             return;
-        if (waits(d)) {
+        if (serves(d) && waits(d)) {
             x = wish_add(w, n, d, i, AVM_KNOB_URGENCY, AVM_WISH_GAIN, now,
                          AVM_URGENCY_INTERACTIVE,
                          avm_max_u32(p, avm_min_u32(1000,
@@ -270,8 +297,9 @@ static void decide_weight(const struct avm_domain *d, size_t i,
     if (!d->smooth.length_ns)
         return;
 
-    if (d->role == AVM_ROLE_BACKGROUND && computes(d)) {
-        if (o->waiting && now > l->weight_min) {
+    if (d->role == AVM_ROLE_BACKGROUND &&
+        (computes(d) || (k->ours && now < own && still_computes(d)))) {
+        if (computes(d) && o->waiting && now > l->weight_min) {
             x = wish_add(w, n, d, i, AVM_KNOB_WEIGHT, AVM_WISH_GIVE, now,
                          l->weight_min, o->wait_permille);
             reason_give(x, d, o, "gives, down to the floor of its role");
