@@ -450,6 +450,14 @@ void avm_applied(avm_state *st, const struct avm_change *c, uint64_t now_ms,
                  bool ok);
 
 /*
+ * How often, since avm_state_new(), a change took back the one before it of the
+ * same knob: within ten cool-downs or, if those are shorter, ten times
+ * decide_ms. A weight that walks in one direction takes nothing back. Undoing
+ * on request counts as well when it comes that soon.
+ */
+uint64_t avm_flip_flops(const avm_state *st);
+
+/*
  * Changes that someone else made, found by the last avm_observe(): state is
  * FOREIGN, before is what we wrote, after what was read. The state has adopted
  * them. Valid until the next avm_observe().

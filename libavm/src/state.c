@@ -605,6 +605,24 @@ void avm_renewed(avm_state *st, const struct avm_change *c, uint64_t now_ms,
     m->lease_ms = c->lease_ms;
 }
 
+/* Does this change take back the last one, and soon? */
+static bool flips(const struct avm_config *c, const struct avm_knob_memory *k,
+                  const struct avm_change *x, uint64_t now_ms)
+{
+    uint64_t soon_ms = 10ull * avm_max_u32(c->cooldown_ms, c->decide_ms);
+
+    if (!k->wrote || now_ms >= k->changed_ms + soon_ms)
+        return false;
+    return x->knob == AVM_KNOB_WEIGHT ?
+           (x->after > x->before) != (k->last > k->before) :
+           avm_knob_same(x->knob, x->after, k->before);
+}
+
+uint64_t avm_flip_flops(const avm_state *st)
+{
+    return st->flip_flops;
+}
+
 void avm_applied(avm_state *st, const struct avm_change *c, uint64_t now_ms,
                  bool ok)
 {
@@ -616,6 +634,8 @@ void avm_applied(avm_state *st, const struct avm_change *c, uint64_t now_ms,
         return;
 
     k = &m->knob[c->knob];
+    if (ok && flips(&st->config, k, c, now_ms))
+        st->flip_flops++;
     k->changed = true;
     k->changed_ms = now_ms;
     k->failed = !ok;
@@ -625,6 +645,8 @@ void avm_applied(avm_state *st, const struct avm_change *c, uint64_t now_ms,
             k->original = c->knob == AVM_KNOB_URGENCY ? AVM_URGENCY_NORMAL :
                                                         c->before;
         k->known = true;
+        k->wrote = true;
+        k->before = c->before;
         k->last = c->after;
         k->ours = c->after != k->original;
         k->devices = avm_knob_devices(m, c->knob);

@@ -101,6 +101,8 @@ struct avm_knob_memory {
     bool ours;                   /* we changed it and did not undo it        */
     bool changed;                /* changed_ms means something               */
     bool failed;                 /* the last attempt did                     */
+    bool wrote;                  /* 'before' means something                 */
+    uint64_t before;             /* what it was before our last change       */
     uint64_t original;           /* before our first change                  */
     uint64_t last;               /* what we wrote or saw last                */
     uint64_t devices;            /* limits: on which it was written          */

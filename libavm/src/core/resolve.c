@@ -301,10 +301,10 @@ static uint64_t share_at(const struct avm_scratch *s, const uint32_t *weight,
 }
 
 /*
- * Nobody in the group of 'taker' is below its floor with these weights? Nor
- * would be without what it was given itself, or will be: that is not what a
- * floor rests on. Otherwise 'loser', if not NULL, is the one of the lowest UUID
- * that is. s->before are the shares with everybody's own weight.
+ * Nobody in the group of 'taker' is below its floor with these weights, nor
+ * would be if its own weight did not rise as planned, or fell as planned?
+ * Otherwise 'loser', if not NULL, is the one of the lowest UUID that is.
+ * s->before are the shares with everybody's own weight.
  */
 static bool floors_kept(const struct avm_domain *dom,
                         const struct avm_memory *mem, size_t nr, size_t taker,
@@ -320,12 +320,10 @@ static bool floors_kept(const struct avm_domain *dom,
 
     for (j = 0; j < nr; j++) {
         bool gives = may_give(dom[j].role, dom[taker].role);
-        uint32_t low;
+        uint32_t low = avm_min_u32(dom[j].params.weight, s->low[j]);
 
         if (j == taker || s->group[j] != s->group[taker])
             continue;
-        low = avm_min_u32(avm_own_weight(&dom[j], &mem[j]),
-                          avm_min_u32(dom[j].params.weight, s->low[j]));
         if (enough(share_at(s, weight, j, low, hungry),
                    floor_of(dom, mem, j, gives, s), s->before[j]))
             continue;
