@@ -391,7 +391,7 @@ struct avm_domain {
 
 struct avm_config {              /* default  range                          */
     uint32_t sample_ms;          /* 1000     100 .. 60000                   */
-    uint32_t decide_ms;          /* 5000     sample_ms .. 600000            */
+    uint32_t decide_ms;          /* 4000     sample_ms .. 600000            */
     uint32_t hold_decisions;     /* 3        1 .. 100                       */
     uint32_t gain_min_permille;  /* 100      0 .. 1000                      */
     uint32_t cooldown_ms;        /* 60000    0 .. 3600000, per domain, knob */
@@ -500,6 +500,14 @@ void avm_renewed(avm_state *st, const struct avm_change *c, uint64_t now_ms,
 /* What became of a change: starts cool-down, counts against the budget. */
 void avm_applied(avm_state *st, const struct avm_change *c, uint64_t now_ms,
                  bool ok);
+
+/*
+ * How often, since avm_state_new(), a change took back the one before it of the
+ * same knob: within ten cool-downs or, if those are shorter, ten times
+ * decide_ms. A weight that walks in one direction takes nothing back. Undoing
+ * on request counts as well when it comes that soon.
+ */
+uint64_t avm_flip_flops(const avm_state *st);
 
 /*
  * Changes that someone else made, found by the last avm_observe(): state is

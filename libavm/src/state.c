@@ -19,7 +19,7 @@ void avm_config_init(struct avm_config *c)
 {
     *c = (struct avm_config){
         .sample_ms = 1000,
-        .decide_ms = 5000,
+        .decide_ms = 4000,
         .hold_decisions = 3,
         .gain_min_permille = 100,
         .cooldown_ms = 60000,
@@ -524,7 +524,7 @@ static int scratch_new(struct avm_scratch *s, size_t nr)
 {
     size_t n = nr ? nr : 1;
     size_t *a = calloc(2 * n, sizeof(*a));
-    uint32_t *b = calloc(8 * n, sizeof(*b));
+    uint32_t *b = calloc(9 * n, sizeof(*b));
 
     if (!a || !b) {
         free(a);
@@ -535,7 +535,7 @@ static int scratch_new(struct avm_scratch *s, size_t nr)
         .group = a, .member = a + n,
         .capacity = b, .demand = b + n, .weight = b + 2 * n,
         .before = b + 3 * n, .after = b + 4 * n, .tmp_demand = b + 5 * n,
-        .tmp_weight = b + 6 * n, .tmp_share = b + 7 * n,
+        .tmp_weight = b + 6 * n, .tmp_share = b + 7 * n, .low = b + 8 * n,
     };
     return 0;
 }
@@ -642,6 +642,24 @@ void avm_renewed(avm_state *st, const struct avm_change *c, uint64_t now_ms,
     m->lease_ms = c->lease_ms;
 }
 
+/* Does this change take back the last one, and soon? */
+static bool flips(const struct avm_config *c, const struct avm_knob_memory *k,
+                  const struct avm_change *x, uint64_t now_ms)
+{
+    uint64_t soon_ms = 10ull * avm_max_u32(c->cooldown_ms, c->decide_ms);
+
+    if (!k->wrote || now_ms >= k->changed_ms + soon_ms)
+        return false;
+    return x->knob == AVM_KNOB_WEIGHT ?
+           (x->after > x->before) != (k->last > k->before) :
+           avm_knob_same(x->knob, x->after, k->before);
+}
+
+uint64_t avm_flip_flops(const avm_state *st)
+{
+    return st->flip_flops;
+}
+
 void avm_applied(avm_state *st, const struct avm_change *c, uint64_t now_ms,
                  bool ok)
 {
@@ -653,6 +671,8 @@ void avm_applied(avm_state *st, const struct avm_change *c, uint64_t now_ms,
         return;
 
     k = &m->knob[c->knob];
+    if (ok && flips(&st->config, k, c, now_ms))
+        st->flip_flops++;
     k->changed = true;
     k->changed_ms = now_ms;
     k->failed = !ok;
@@ -662,6 +682,8 @@ void avm_applied(avm_state *st, const struct avm_change *c, uint64_t now_ms,
             k->original = c->knob == AVM_KNOB_URGENCY ? AVM_URGENCY_NORMAL :
                                                         c->before;
         k->known = true;
+        k->wrote = true;
+        k->before = c->before;
         k->last = c->after;
         k->ours = c->after != k->original;
         k->devices = avm_knob_devices(m, c->knob);

@@ -31,6 +31,7 @@ struct avm_state {
     struct avm_change *foreign;
 
     struct avm_budget budget;
+    uint64_t flip_flops;
     struct avm_plan *last_plan;  /* for explain; NULL before the first       */
 };
 

@@ -80,7 +80,7 @@ static inline struct avm_memory memory_for(const struct avm_domain *d)
 
 struct fixture_room {
     size_t group[FIXTURE_MAX], member[FIXTURE_MAX];
-    uint32_t u[8][FIXTURE_MAX];
+    uint32_t u[9][FIXTURE_MAX];
     struct avm_scratch s;
 };
 
@@ -90,7 +90,7 @@ static inline struct avm_scratch *room_init(struct fixture_room *r)
         .group = r->group, .member = r->member,
         .capacity = r->u[0], .demand = r->u[1], .weight = r->u[2],
         .before = r->u[3], .after = r->u[4], .tmp_demand = r->u[5],
-        .tmp_weight = r->u[6], .tmp_share = r->u[7],
+        .tmp_weight = r->u[6], .tmp_share = r->u[7], .low = r->u[8],
     };
     return &r->s;
 }

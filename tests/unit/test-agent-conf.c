@@ -29,7 +29,7 @@ static void test_defaults(void **state)
     assert_int_equal(parse(&conf, "", err), 0);
     assert_int_equal(conf.mode, AVM_MODE_OBSERVE);
     assert_int_equal(conf.loop.sample_ms, 1000);
-    assert_int_equal(conf.loop.decide_ms, 5000);
+    assert_int_equal(conf.loop.decide_ms, 4000);
     assert_false(conf.revert_on_exit);
     assert_string_equal(conf.state_dir, "/var/lib/avm");
     assert_string_equal(conf.run_dir, "/run/avm");

@@ -156,6 +156,48 @@ static void background_gives_and_hogs_do_not(void **state)
 }
 
 /* On other pCPUs nobody is in its way. */
+/* What it gave leaves it less CPU time for each I/O: no reason to take back. */
+static void who_gave_stays_while_it_wants(void **state)
+{
+    struct avm_domain d[2] = {
+        domain_of(0, AVM_ROLE_BACKGROUND, AVM_CLASS_NET, 220, 580),
+        domain_of(1, AVM_ROLE_NORMAL, AVM_CLASS_CPU, 700, 300),
+    };
+    struct avm_memory m[2] = { memory_for(&d[0]), memory_for(&d[1]) };
+
+    (void)state;
+    d[0].params.weight = 128;
+    d[0].params.urgency = AVM_URGENCY_BACKGROUND;
+    m[0].knob[AVM_KNOB_WEIGHT] = (struct avm_knob_memory){
+        .ours = true, .original = 256, .last = 128 };
+    m[0].knob[AVM_KNOB_URGENCY] = (struct avm_knob_memory){
+        .ours = true, .last = AVM_URGENCY_BACKGROUND };
+    assert_int_equal(decide(d, m, 2, 1), 0);
+    d[0].smooth.wait_permille = 279; /* wants less than half of a pCPU */
+    assert_int_equal(decide(d, m, 2, 1), 2);
+    assert_int_equal(wish[0].kind, AVM_WISH_RETURN);
+    assert_int_equal(wish[1].kind, AVM_WISH_RETURN);
+}
+
+/* Sure enough to begin is more than sure enough to go on. */
+static void urgency_does_not_hang_on_an_edge(void **state)
+{
+    struct avm_domain d = domain_of(1, AVM_ROLE_NORMAL, AVM_CLASS_NET, 120,
+                                    300);
+    struct avm_memory m = memory_for(&d);
+
+    (void)state;
+    d.confidence_permille = 499;
+    assert_int_equal(decide(&d, &m, 1, 1), 0);
+    d.params.urgency = AVM_URGENCY_INTERACTIVE;
+    m.knob[AVM_KNOB_URGENCY] = (struct avm_knob_memory){
+        .ours = true, .last = AVM_URGENCY_INTERACTIVE };
+    assert_int_equal(decide(&d, &m, 1, 1), 0);
+    d.klass = AVM_CLASS_UNKNOWN;
+    assert_int_equal(decide(&d, &m, 1, 1), 1);
+    assert_int_equal(wish[0].kind, AVM_WISH_RETURN);
+}
+
 static void background_elsewhere_is_left_alone(void **state)
 {
     struct avm_domain d[2] = {
@@ -288,6 +330,8 @@ int main(void)
         cmocka_unit_test(guessed_is_interactive_at_most),
         cmocka_unit_test(urgency_stays_while_it_serves),
         cmocka_unit_test(background_gives_and_hogs_do_not),
+        cmocka_unit_test(who_gave_stays_while_it_wants),
+        cmocka_unit_test(urgency_does_not_hang_on_an_edge),
         cmocka_unit_test(background_elsewhere_is_left_alone),
         cmocka_unit_test(interactive_short_of_cpu_wishes_weight),
         cmocka_unit_test(what_must_not_be_touched),

@@ -256,6 +256,62 @@ static void square_waves_do_not_flap(void **state)
     }
 }
 
+/* What a need asks for is there to stay; when it is gone, so is that. */
+static void needed_weight_stays(void **state)
+{
+    struct avm_need need = { .weight_min = 700, .weight_max = 900 };
+    struct play p;
+
+    (void)state;
+    start(&p, demo, 6);
+    need.uuid = uuid_of(HOG1 + 1);
+    assert_int_equal(avm_state_needs(p.st, &need, 1), 0);
+    play_for(&p, 10 * 60000);
+    assert_int_equal(p.d[HOG1].params.weight, 700);
+    assert_int_equal(p.changes[HOG1], 1);
+    assert_int_equal(avm_state_needs(p.st, NULL, 0), 0);
+    play_for(&p, 10 * 60000);
+    assert_int_equal(p.d[HOG1].params.weight, 256);
+    stop(&p);
+}
+
+static void change_by_hand(struct play *p, enum avm_knob knob, uint64_t before,
+                           uint64_t after)
+{
+    struct avm_change c = { .uuid = uuid_of(1), .domid = 1, .knob = knob,
+                            .before = before, .after = after };
+
+    avm_applied(p->st, &c, p->now_ms, true);
+}
+
+static void flip_flops_are_counted(void **state)
+{
+    struct avm_change failed = { .uuid = uuid_of(1), .domid = 1,
+                                 .before = 300, .after = 256 };
+    struct play p;
+
+    (void)state;
+    start(&p, demo, 6);
+    p.idle_hands = true;
+    tick(&p);
+    assert_int_equal(avm_flip_flops(p.st), 0);
+    change_by_hand(&p, AVM_KNOB_WEIGHT, 256, 300);
+    change_by_hand(&p, AVM_KNOB_WEIGHT, 300, 350); /* walks on */
+    change_by_hand(&p, AVM_KNOB_URGENCY, 0, 2);
+    change_by_hand(&p, AVM_KNOB_URGENCY, 2, 1); /* not where it was */
+    avm_applied(p.st, &failed, p.now_ms, false);
+    assert_int_equal(avm_flip_flops(p.st), 0);
+    p.now_ms += 10 * p.c.cooldown_ms - 1;
+    change_by_hand(&p, AVM_KNOB_WEIGHT, 350, 330);
+    change_by_hand(&p, AVM_KNOB_URGENCY, 1, 2);
+    assert_int_equal(avm_flip_flops(p.st), 2);
+    p.now_ms += 10 * p.c.cooldown_ms; /* long ago */
+    change_by_hand(&p, AVM_KNOB_WEIGHT, 330, 350);
+    change_by_hand(&p, AVM_KNOB_URGENCY, 2, 1);
+    assert_int_equal(avm_flip_flops(p.st), 2);
+    stop(&p);
+}
+
 /* A plan applied twice is a plan applied once. */
 static void plan_is_idempotent(void **state)
 {
@@ -539,6 +595,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_demo),
         cmocka_unit_test(square_waves_do_not_flap),
+        cmocka_unit_test(needed_weight_stays),
+        cmocka_unit_test(flip_flops_are_counted),
         cmocka_unit_test(plan_is_idempotent),
         cmocka_unit_test(undo_restores_exactly),
         cmocka_unit_test(foreign_change_is_left_alone),

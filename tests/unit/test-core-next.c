@@ -83,6 +83,47 @@ static void returning_takes_longer(void **state)
     assert_int_equal(next_at(&f, NOW, true), AVM_CHANGE_READY);
 }
 
+/* Who takes what another one gives waits until that one does. */
+static void taker_waits_for_giver(void **state)
+{
+    struct avm_domain d[2] = {
+        domain_of(1, AVM_ROLE_BACKGROUND, AVM_CLASS_CPU, 500, 500),
+        domain_of(2, AVM_ROLE_INTERACTIVE, AVM_CLASS_NET, 500, 500),
+    };
+    struct avm_memory m[2] = { memory_for(&d[0]), memory_for(&d[1]) };
+    struct avm_wish w[2] = {
+        { .dom = 0, .kind = AVM_WISH_GIVE, .from = 256, .to = 64,
+          .gain_permille = 500, .uuid = d[0].uuid },
+        { .dom = 1, .kind = AVM_WISH_GAIN, .from = 256, .to = 300,
+          .gain_permille = 500, .uuid = d[1].uuid, .after_gives = true },
+    };
+    struct avm_change x[2];
+    struct fixture f;
+    size_t order[2];
+
+    (void)state;
+    setup_fixture(&f);
+    f.c.hold_decisions = 1;
+    m[0].knob[AVM_KNOB_WEIGHT].changed = true;
+    m[0].knob[AVM_KNOB_WEIGHT].changed_ms = NOW;
+    avm_reallocate(&f.c, d, w, 2, x, order);
+    avm_next(&f.c, m, 2, w, order, x, 2, &f.b, NOW, true);
+    assert_int_equal(x[0].state, AVM_CHANGE_COOLDOWN);
+    assert_int_equal(x[1].state, AVM_CHANGE_HOLD);
+    assert_non_null(strstr(x[1].why_not, "give"));
+
+    w[1].group = 1; /* another group's business */
+    avm_reallocate(&f.c, d, w, 2, x, order);
+    avm_next(&f.c, m, 2, w, order, x, 2, &f.b, NOW, true);
+    assert_int_equal(x[1].state, AVM_CHANGE_READY);
+
+    w[1].group = 0;
+    avm_reallocate(&f.c, d, w, 2, x, order);
+    avm_next(&f.c, m, 2, w, order, x, 2, &f.b, NOW + f.c.cooldown_ms, true);
+    assert_int_equal(x[0].state, AVM_CHANGE_READY);
+    assert_int_equal(x[1].state, AVM_CHANGE_READY);
+}
+
 static void each_brake(void **state)
 {
     struct fixture f;
@@ -216,6 +257,7 @@ int main(void)
         cmocka_unit_test(verdict_has_to_hold),
         cmocka_unit_test(interrupted_verdict_starts_anew),
         cmocka_unit_test(returning_takes_longer),
+        cmocka_unit_test(taker_waits_for_giver),
         cmocka_unit_test(each_brake),
         cmocka_unit_test(declared_does_not_wait),
         cmocka_unit_test(budget),

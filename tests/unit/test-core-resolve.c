@@ -167,6 +167,7 @@ static void background_pays(void **state)
     assert_non_null(w);
     assert_false(w->refused);
     assert_in_range(w->to, 257, 256 + 64);
+    assert_true(w->after_gives);
     assert_int_equal(wish_of(n, &d[1], AVM_KNOB_WEIGHT)->to, 64);
     assert_true(nr_grants > 0);
     for (i = 0; i < nr_grants; i++) {
@@ -207,6 +208,52 @@ static void time_critical_takes_to_the_floor(void **state)
     assert_true(weight > 256);
     /* Half of 500 permille is left to the normal one, at the least. */
     assert_true(1000 * 256 / (256 + weight) >= 248);
+}
+
+/* Others have brought a donor to its floor: it gives no more by itself. */
+static void donor_stops_at_its_floor(void **state)
+{
+    struct avm_domain d[2] = {
+        domain_of(1, AVM_ROLE_BACKGROUND, AVM_CLASS_CPU, 125, 875),
+        domain_of(2, AVM_ROLE_INTERACTIVE, AVM_CLASS_MIXED, 875, 125),
+    };
+    struct avm_memory m[2] = { memory_for(&d[0]), memory_for(&d[1]) };
+    const struct avm_wish *w;
+
+    (void)state;
+    d[1].params.weight = 256 * 7; /* 500 permille each, 125 is the floor */
+    m[1].knob[AVM_KNOB_WEIGHT] = (struct avm_knob_memory){
+        .ours = true, .original = 256, .last = 256 * 7 };
+    w = wish_of(resolve(d, m, 2, 1), &d[0], AVM_KNOB_WEIGHT);
+    assert_non_null(w);
+    assert_int_equal(w->kind, AVM_WISH_GIVE);
+    /* 2 permille of rounding */
+    assert_true(w->refused || w->to >= 250);
+
+    d[1].params.weight = 256 * 6;
+    w = wish_of(resolve(d, m, 2, 1), &d[0], AVM_KNOB_WEIGHT);
+    assert_false(w->refused);
+    assert_in_range(w->to, 64, 240);
+}
+
+/* Rounding is no loss, but for who has next to nothing. */
+static void nobody_is_left_with_nothing(void **state)
+{
+    struct avm_domain d[2] = {
+        domain_of(1, AVM_ROLE_NORMAL, AVM_CLASS_CPU, 1, 999),
+        domain_of(2, AVM_ROLE_INTERACTIVE, AVM_CLASS_MIXED, 999, 500),
+    };
+    struct avm_memory m[2] = { memory_for(&d[0]), memory_for(&d[1]) };
+    const struct avm_wish *w;
+
+    (void)state;
+    d[1].nr_vcpus = 2;
+    d[0].params.weight = 1;
+    d[1].params.weight = 900;
+    w = wish_of(resolve(d, m, 2, 1), &d[1], AVM_KNOB_WEIGHT);
+    assert_non_null(w);
+    assert_true(w->refused); /* at 1000 and more, the other one had none */
+    assert_non_null(strstr(w->why_not, "floor"));
 }
 
 static void critical_fills_half_at_most(void **state)
@@ -352,6 +399,8 @@ int main(void)
         cmocka_unit_test(equals_do_not_give),
         cmocka_unit_test(background_pays),
         cmocka_unit_test(time_critical_takes_to_the_floor),
+        cmocka_unit_test(donor_stops_at_its_floor),
+        cmocka_unit_test(nobody_is_left_with_nothing),
         cmocka_unit_test(critical_fills_half_at_most),
         cmocka_unit_test(floors_and_capacity),
         cmocka_unit_test(order_does_not_matter),

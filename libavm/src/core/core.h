@@ -95,6 +95,8 @@ struct avm_wish {
     uint64_t from, to;
     uint32_t gain_permille;
     bool refused;                /* by resolve; reason in why_not            */
+    bool after_gives;            /* granted if all who give in its group do  */
+    size_t group;                /* resolve: of avm_groups()                 */
     char reason[AVM_TEXT_LEN];
     char why_not[AVM_TEXT_LEN];
 };
@@ -105,6 +107,8 @@ struct avm_knob_memory {
     bool ours;                   /* we changed it and did not undo it        */
     bool changed;                /* changed_ms means something               */
     bool failed;                 /* the last attempt did                     */
+    bool wrote;                  /* 'before' means something                 */
+    uint64_t before;             /* what it was before our last change       */
     uint64_t original;           /* before our first change                  */
     uint64_t last;               /* what we wrote or saw last                */
     uint64_t devices;            /* limits: on which it was written          */
@@ -136,6 +140,8 @@ struct avm_memory {
     uint64_t lease_from_ms;      /* urgency: renewed last                    */
     uint32_t lease_ms;
     uint32_t wished;             /* knobs (1 << knob) with a wish: for next  */
+    bool late;                   /* for next: in the group of this number is
+                                    somebody whose weight falls, but not now */
     uint64_t net_devices, disk_devices; /* as in the last sample             */
 };
 
@@ -150,8 +156,15 @@ uint64_t avm_knob_devices(const struct avm_memory *m, enum avm_knob knob);
 struct avm_scratch {
     size_t *group, *member;
     uint32_t *capacity, *demand, *weight, *before, *after;
-    uint32_t *tmp_demand, *tmp_weight, *tmp_share;
+    uint32_t *low, *tmp_demand, *tmp_weight, *tmp_share;
 };
+
+/*
+ * The weight that the administrator gave it: what it had before our first
+ * change, or the nearest one that its need asks for.
+ */
+uint32_t avm_own_weight(const struct avm_domain *d,
+                        const struct avm_memory *m);
 
 /*
  * What would help? dom[i] and mem[i] belong together. Returns the number of

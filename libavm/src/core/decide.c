@@ -27,7 +27,11 @@
 #define WAITS_P99_US   500
 
 /* Fewer wake-ups than that and nobody sits at the other end. */
-#define SERVES_WAKES_PER_S 5
+#define SERVES_WAKES_PER_S       5
+#define SERVES_STILL_WAKES_PER_S 2
+
+/* Who wants less than half a pCPU does not compute: see evaluate's model. */
+#define COMPUTES_STILL_PERMILLE 500
 
 /* A wish for weight needs 5% more demand than share: less is noise. */
 #define SHORT_PERMILLE 50
@@ -41,6 +45,18 @@ static bool computes(const struct avm_domain *d)
 {
     return confident(d, AVM_CLASS_CPU) ||
            (d->role == AVM_ROLE_BACKGROUND && confident(d, AVM_CLASS_MIXED));
+}
+
+/*
+ * What began goes on until there is a clear reason to end it, or a figure on the
+ * edge would make it begin and end for ever. Who gave has less CPU time for each
+ * I/O, and looks less like one that computes: what it wants does not change.
+ */
+static bool still_computes(const struct avm_domain *d)
+{
+    return d->klass == AVM_CLASS_CPU ||
+           (uint64_t)d->smooth.cpu_permille + d->smooth.wait_permille >=
+           COMPUTES_STILL_PERMILLE;
 }
 
 static bool waits(const struct avm_domain *d)
@@ -58,6 +74,16 @@ static bool serves(const struct avm_domain *d)
         return d->klass != AVM_CLASS_CPU && d->klass != AVM_CLASS_IDLE;
     return confident(d, AVM_CLASS_NET) || confident(d, AVM_CLASS_DISK) ||
            confident(d, AVM_CLASS_TIME_CRITICAL);
+}
+
+static bool still_serves(const struct avm_domain *d)
+{
+    if (d->smooth.wakes_per_s < SERVES_STILL_WAKES_PER_S)
+        return false;
+    if (d->role == AVM_ROLE_INTERACTIVE)
+        return d->klass != AVM_CLASS_CPU && d->klass != AVM_CLASS_IDLE;
+    return d->klass == AVM_CLASS_NET || d->klass == AVM_CLASS_DISK ||
+           d->klass == AVM_CLASS_TIME_CRITICAL;
 }
 
 /* Those of a higher role than background that compete with a domain. */
@@ -167,7 +193,8 @@ static void decide_urgency(const struct avm_domain *d, size_t i,
         return;
 
     if (d->role == AVM_ROLE_TIME_CRITICAL && !confident(d, AVM_CLASS_CPU)) {
-        if (now == AVM_URGENCY_CRITICAL)
+        if (now == AVM_URGENCY_CRITICAL ||
+            (d->klass == AVM_CLASS_CPU && now == AVM_URGENCY_NORMAL))
             return;
         x = avm_wish_add(w, n, d, i, AVM_KNOB_URGENCY, AVM_WISH_DECLARED, now,
                      AVM_URGENCY_CRITICAL, 1000);
@@ -177,7 +204,7 @@ static void decide_urgency(const struct avm_domain *d, size_t i,
     }
 
     if (d->role == AVM_ROLE_BACKGROUND) {
-        if (computes(d) && now == AVM_URGENCY_BACKGROUND)
+        if (now == AVM_URGENCY_BACKGROUND && still_computes(d))
             return;
         if (computes(d) && o->waiting) {
             x = avm_wish_add(w, n, d, i, AVM_KNOB_URGENCY, AVM_WISH_GIVE, now,
@@ -185,11 +212,11 @@ static void decide_urgency(const struct avm_domain *d, size_t i,
             reason_give(x, d, o, "must not preempt them");
             return;
         }
-    } else if (serves(d)) {
+    } else {
         /* Once it is urgent it waits no more: that is no reason to stop. */
-        if (now == AVM_URGENCY_INTERACTIVE)
+        if (now == AVM_URGENCY_INTERACTIVE && still_serves(d))
             return;
-        if (waits(d)) {
+        if (serves(d) && waits(d)) {
             x = avm_wish_add(w, n, d, i, AVM_KNOB_URGENCY, AVM_WISH_GAIN, now,
                          AVM_URGENCY_INTERACTIVE,
                          avm_max_u32(p, avm_min_u32(1000,
@@ -224,6 +251,18 @@ static uint32_t weight_for(uint32_t now, uint32_t want, uint32_t fair,
                          (capacity - want));
 }
 
+uint32_t avm_own_weight(const struct avm_domain *d, const struct avm_memory *m)
+{
+    const struct avm_knob_memory *k = &m->knob[AVM_KNOB_WEIGHT];
+    const struct avm_limits *l = &m->limits;
+    uint32_t w = k->ours ? k->original : d->params.weight;
+
+    if (!l->weight_explicit || !(d->params.can & AVM_CAN_WEIGHT) ||
+        !avm_may_change(d))
+        return w;
+    return avm_max_u32(avm_min_u32(w, l->weight_max), l->weight_min);
+}
+
 /* 'fair' is its share of the group's CPU time with the weights of now. */
 static void decide_weight(const struct avm_domain *d, size_t i,
                           const struct avm_memory *m, const struct others *o,
@@ -233,6 +272,7 @@ static void decide_weight(const struct avm_domain *d, size_t i,
     const struct avm_limits *l = &m->limits;
     const struct avm_knob_memory *k = &m->knob[AVM_KNOB_WEIGHT];
     uint32_t now = d->params.weight, want = avm_demand_permille(d), to;
+    uint32_t own = avm_own_weight(d, m);
     struct avm_wish *x;
 
     if (!(d->params.can & AVM_CAN_WEIGHT))
@@ -252,8 +292,9 @@ static void decide_weight(const struct avm_domain *d, size_t i,
     if (!d->smooth.length_ns)
         return;
 
-    if (d->role == AVM_ROLE_BACKGROUND && computes(d)) {
-        if (o->waiting && now > l->weight_min) {
+    if (d->role == AVM_ROLE_BACKGROUND &&
+        (computes(d) || (k->ours && now < own && still_computes(d)))) {
+        if (computes(d) && o->waiting && now > l->weight_min) {
             x = avm_wish_add(w, n, d, i, AVM_KNOB_WEIGHT, AVM_WISH_GIVE, now,
                          l->weight_min, o->wait_permille);
             reason_give(x, d, o, "gives, down to the floor of its role");
@@ -285,15 +326,14 @@ static void decide_weight(const struct avm_domain *d, size_t i,
             }
         }
         /* It still uses what it was given. */
-        if (k->ours && now > k->original && want > fair / 2)
+        if (k->ours && now > own && want > fair / 2)
             return;
     }
 
-    if (k->ours && now != k->original) {
-        x = avm_wish_add(w, n, d, i, AVM_KNOB_WEIGHT, AVM_WISH_RETURN, now,
-                     k->original, 0);
-        avm_text(x->reason, "reason gone (%s now): weight back to %" PRIu64,
-                 avm_class_name(d->klass), k->original);
+    if (k->ours && now != own) {
+        x = avm_wish_add(w, n, d, i, AVM_KNOB_WEIGHT, AVM_WISH_RETURN, now, own, 0);
+        avm_text(x->reason, "reason gone (%s now): weight back to %u",
+                 avm_class_name(d->klass), own);
     }
 }
 

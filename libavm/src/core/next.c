@@ -62,7 +62,8 @@ static uint64_t left_ms(uint64_t now_ms, uint64_t since_ms, uint64_t length)
 
 static void next_one(const struct avm_config *c, const struct avm_memory *m,
                      const struct avm_wish *w, struct avm_change *x,
-                     uint32_t held_for, uint32_t *budget, uint64_t now_ms)
+                     uint32_t held_for, bool late, uint32_t *budget,
+                     uint64_t now_ms)
 {
     const struct avm_knob_memory *k = &m->knob[w->knob];
     uint32_t hold = c->hold_decisions;
@@ -116,6 +117,11 @@ static void next_one(const struct avm_config *c, const struct avm_memory *m,
                  (unsigned long long)ms);
         return;
     }
+    if (w->after_gives && late) {
+        x->state = AVM_CHANGE_HOLD;
+        avm_text(x->why_not, "waits for those who give");
+        return;
+    }
     if (!*budget) {
         x->state = AVM_CHANGE_BUDGET;
         avm_text(x->why_not, "%u changes in the last minute",
@@ -134,8 +140,10 @@ void avm_next(const struct avm_config *c, struct avm_memory *mem, size_t nr,
     size_t i;
     unsigned int k;
 
-    for (i = 0; i < nr; i++)
+    for (i = 0; i < nr; i++) {
         mem[i].wished = 0;
+        mem[i].late = false;
+    }
 
     for (i = 0; i < nr_changes; i++) {
         const struct avm_wish *w = &wish[order[i]];
@@ -143,7 +151,10 @@ void avm_next(const struct avm_config *c, struct avm_memory *mem, size_t nr,
 
         m->wished |= 1u << w->knob;
         next_one(c, m, w, &change[i], held(&m->knob[w->knob], w, count),
-                 &budget, now_ms);
+                 mem[w->group].late, &budget, now_ms);
+        if (w->knob == AVM_KNOB_WEIGHT && w->to < w->from &&
+            change[i].state != AVM_CHANGE_READY)
+            mem[w->group].late = true;
     }
 
     /* A wish that is not repeated starts anew. */

@@ -155,6 +155,7 @@ bool avm_foreign_check(const struct avm_config *c, const struct avm_domain *d,
              c->foreign_hold_ms / 1000);
 
     k->ours = false;
+    k->wrote = false;
     k->last = value;
     k->held = 0;
     k->foreign_until_ms = now_ms + c->foreign_hold_ms;

@@ -239,70 +239,164 @@ static void resolve_critical(const struct avm_domain *dom, size_t nr,
     }
 }
 
+/* What j keeps in any case; what may be given stops at its lowest weight. */
+static uint64_t floor_of(const struct avm_domain *dom,
+                         const struct avm_memory *mem, size_t j, bool gives,
+                         const struct avm_scratch *s)
+{
+    uint32_t own = avm_own_weight(&dom[j], &mem[j]);
+    uint32_t min = mem[j].limits.weight_min;
+
+    return gives && min < own ? (uint64_t)s->before[j] * min / own :
+                                s->before[j];
+}
+
+/* Rounding is no loss, unless it takes all that there is. */
+static bool enough(uint64_t share, uint64_t floor, uint32_t before)
+{
+    return share + ROUNDING >= floor && (share || !before);
+}
+
+/* Those of a group that want more than their share in s->after. */
+struct hungry {
+    uint64_t share, weight;
+};
+
+static struct hungry hungry_of(const struct avm_scratch *s,
+                               const uint32_t *weight, size_t nr, size_t group)
+{
+    struct hungry h = { 0, 0 };
+    size_t i;
+
+    for (i = 0; i < nr; i++) {
+        if (s->group[i] != group || s->after[i] == s->demand[i])
+            continue;
+        h.share += s->after[i];
+        h.weight += avm_max_u32(weight[i], 1);
+    }
+    return h;
+}
+
 /*
- * Nobody in the group of 'taker' is below its floor with s->weight? 'loser' is
- * the first that is. s->before are the shares with everybody's own weight.
+ * What domain j has at least if its weight were 'low' and not weight[j]: it
+ * divides with those who are hungry, and nobody else takes more for it.
+ */
+static uint64_t share_at(const struct avm_scratch *s, const uint32_t *weight,
+                         size_t j, uint32_t low, struct hungry h)
+{
+    uint32_t w = avm_max_u32(weight[j], 1);
+    uint64_t share;
+
+    low = avm_max_u32(low, 1);
+    if (low >= w)
+        return s->after[j];
+    if (s->after[j] == s->demand[j]) {
+        h.share += s->after[j];
+        h.weight += low;
+    } else {
+        h.weight -= w - low;
+    }
+    share = h.share * low / h.weight;
+    return share < s->demand[j] ? share : s->demand[j];
+}
+
+/*
+ * Nobody in the group of 'taker' is below its floor with these weights, nor
+ * would be if its own weight did not rise as planned, or fell as planned?
+ * Otherwise 'loser', if not NULL, is the one of the lowest UUID that is.
+ * s->before are the shares with everybody's own weight.
  */
 static bool floors_kept(const struct avm_domain *dom,
                         const struct avm_memory *mem, size_t nr, size_t taker,
-                        struct avm_scratch *s, size_t *loser)
+                        const uint32_t *weight, struct avm_scratch *s,
+                        size_t *loser)
 {
+    struct hungry hungry;
+    bool kept = true;
     size_t j;
 
-    avm_share_groups(s, s->demand, s->weight, s->after, nr);
+    avm_share_groups(s, s->demand, weight, s->after, nr);
+    hungry = hungry_of(s, weight, nr, s->group[taker]);
 
     for (j = 0; j < nr; j++) {
-        const struct avm_knob_memory *k = &mem[j].knob[AVM_KNOB_WEIGHT];
-        uint64_t floor = s->before[j];
-        uint32_t own = k->ours ? k->original : dom[j].params.weight;
+        bool gives = may_give(dom[j].role, dom[taker].role);
+        uint32_t low = avm_min_u32(dom[j].params.weight, s->low[j]);
 
         if (j == taker || s->group[j] != s->group[taker])
             continue;
-        if (may_give(dom[j].role, dom[taker].role) && own &&
-            mem[j].limits.weight_min < own)
-            floor = floor * mem[j].limits.weight_min / own;
-        if ((uint64_t)s->after[j] + ROUNDING < floor) {
-            *loser = j;
+        if (enough(share_at(s, weight, j, low, hungry),
+                   floor_of(dom, mem, j, gives, s), s->before[j]))
+            continue;
+        if (!loser)
             return false;
-        }
+        if (kept || memcmp(&dom[j].uuid, &dom[*loser].uuid,
+                           sizeof(dom[j].uuid)) < 0)
+            *loser = j;
+        kept = false;
     }
-    return true;
+    return kept;
 }
 
 /* The share of domain i if its weight were w. */
-static uint32_t share_with(struct avm_scratch *s, size_t nr, size_t i,
-                           uint32_t w)
+static uint32_t share_with(struct avm_scratch *s, uint32_t *weight, size_t nr,
+                           size_t i, uint32_t w)
 {
-    s->weight[i] = w;
-    avm_share_groups(s, s->demand, s->weight, s->after, nr);
+    uint32_t was = weight[i];
+
+    weight[i] = w;
+    avm_share_groups(s, s->demand, weight, s->after, nr);
+    weight[i] = was;
     return s->after[i];
 }
 
-/* The most that this wish can have, up to one step; refused if next to none. */
-static void resolve_weight(const struct avm_config *c,
-                           const struct avm_domain *dom,
-                           const struct avm_memory *mem, size_t nr,
-                           struct avm_wish *w, struct avm_scratch *s)
+/*
+ * The most that this wish can have, up to one step, with these weights of the
+ * others; as it is if that is next to nothing.
+ */
+static uint32_t most(const struct avm_config *c, const struct avm_domain *dom,
+                     const struct avm_memory *mem, size_t nr,
+                     const struct avm_wish *w, uint32_t *weight,
+                     struct avm_scratch *s, size_t *loser)
 {
-    uint32_t now = w->from, lo = now, hi = avm_step(c, now, w->to), mid;
-    size_t i = w->dom, loser = i, other;
-    char name[AVM_UUID_STR_LEN];
+    uint32_t now = w->from, lo = now, hi = avm_step(c, now, w->to), mid, gain;
+    size_t i = w->dom;
 
-    s->weight[i] = hi;
-    if (floors_kept(dom, mem, nr, i, s, &loser))
-        return;
-
+    weight[i] = hi;
+    if (floors_kept(dom, mem, nr, i, weight, s, loser)) {
+        weight[i] = now;
+        return hi;
+    }
     while (hi - lo > 1) {
         mid = lo + (hi - lo) / 2;
-        s->weight[i] = mid;
-        if (floors_kept(dom, mem, nr, i, s, &other))
+        weight[i] = mid;
+        if (floors_kept(dom, mem, nr, i, weight, s, NULL))
             lo = mid;
         else
             hi = mid;
     }
-    if (share_with(s, nr, i, lo) >= share_with(s, nr, i, now) +
-                                    GRANT_MIN_PERMILLE) {
-        s->weight[i] = w->to = lo;
+    weight[i] = now;
+    gain = share_with(s, weight, nr, i, lo);
+    return gain >= share_with(s, weight, nr, i, now) + GRANT_MIN_PERMILLE ?
+           lo : now;
+}
+
+static void resolve_gain(const struct avm_config *c,
+                         const struct avm_domain *dom,
+                         const struct avm_memory *mem, size_t nr,
+                         struct avm_wish *w, struct avm_scratch *s)
+{
+    size_t i = w->dom, loser = i;
+    char name[AVM_UUID_STR_LEN];
+    uint32_t to;
+
+    to = most(c, dom, mem, nr, w, s->weight, s, &loser);
+    if (to == w->from) {
+        to = most(c, dom, mem, nr, w, s->low, s, &loser);
+        w->after_gives = to != w->from;
+    }
+    if (to != w->from) {
+        s->weight[i] = s->low[i] = to;
+        w->to = avm_step(c, w->from, w->to) == to ? w->to : to;
         return;
     }
     w->refused = true;
@@ -310,6 +404,75 @@ static void resolve_weight(const struct avm_config *c,
              "of %u%% of a CPU, and nobody of a lower role has any to give",
              avm_uuid_str(&dom[loser].uuid, name),
              avm_role_name(dom[loser].role), s->before[loser] / 10);
+}
+
+/* Who gives stops at its floor, which others may have brought it near to. */
+static void resolve_give(const struct avm_config *c,
+                         const struct avm_domain *dom,
+                         const struct avm_memory *mem, size_t nr,
+                         struct avm_wish *w, struct avm_scratch *s)
+{
+    uint32_t hi = w->from, lo = avm_step(c, hi, w->to), mid;
+    size_t i = w->dom;
+    uint64_t floor = floor_of(dom, mem, i, true, s);
+
+    if (enough(share_with(s, s->weight, nr, i, lo), floor, s->before[i])) {
+        s->low[i] = lo;
+        return;
+    }
+    while (hi - lo > 1) {
+        mid = lo + (hi - lo) / 2;
+        if (enough(share_with(s, s->weight, nr, i, mid), floor, s->before[i]))
+            hi = mid;
+        else
+            lo = mid;
+    }
+    if (hi < w->from) {
+        s->low[i] = w->to = hi;
+        return;
+    }
+    w->refused = true;
+    avm_text(w->why_not, "is at its floor of %llu%% of a CPU already",
+             (unsigned long long)floor / 10);
+}
+
+/*
+ * Who gives may have to wait for it (a cool-down): what others take should be
+ * right without it. So s->weight is what the others have to reckon with until
+ * it is done, and s->low what it will be then.
+ */
+static void resolve_weights(const struct avm_config *c,
+                            const struct avm_domain *dom,
+                            const struct avm_memory *mem, size_t nr,
+                            struct avm_wish *wish, size_t nr_wishes,
+                            struct avm_scratch *s)
+{
+    size_t i;
+
+    for (i = 0; i < nr; i++)
+        s->weight[i] = s->low[i] = dom[i].params.weight;
+
+    for (i = 0; i < nr_wishes; i++) {
+        const struct avm_wish *w = &wish[i];
+        uint32_t *low = &s->low[w->dom];
+
+        if (w->knob != AVM_KNOB_WEIGHT)
+            continue;
+        if (w->kind == AVM_WISH_DECLARED)
+            *low = w->to;
+        else if (w->kind == AVM_WISH_RETURN)
+            *low = avm_step(c, w->from, w->to);
+        s->weight[w->dom] = avm_max_u32(s->weight[w->dom], *low);
+    }
+    for (i = 0; i < nr_wishes; i++) {
+        if (wish[i].knob != AVM_KNOB_WEIGHT)
+            continue;
+        wish[i].group = s->group[wish[i].dom];
+        if (wish[i].kind == AVM_WISH_GIVE)
+            resolve_give(c, dom, mem, nr, &wish[i], s);
+        else if (wish[i].kind == AVM_WISH_GAIN)
+            resolve_gain(c, dom, mem, nr, &wish[i], s);
+    }
 }
 
 /* ------------------------------------------------------------------------ */
@@ -412,26 +575,11 @@ size_t avm_resolve(const struct avm_config *c, const struct avm_host *host,
     resolve_critical(dom, nr, wish, nr_wishes, s, s->after);
 
     for (i = 0; i < nr; i++) {
-        const struct avm_knob_memory *k = &mem[i].knob[AVM_KNOB_WEIGHT];
-
         s->demand[i] = avm_demand_permille(&dom[i]);
-        s->weight[i] = k->ours ? k->original : dom[i].params.weight;
+        s->weight[i] = avm_own_weight(&dom[i], &mem[i]);
     }
     avm_share_groups(s, s->demand, s->weight, s->before, nr);
-    for (i = 0; i < nr; i++)
-        s->weight[i] = dom[i].params.weight;
-
-    for (i = 0; i < nr_wishes; i++) {
-        struct avm_wish *w = &wish[i];
-
-        if (w->knob != AVM_KNOB_WEIGHT)
-            continue;
-        if (w->kind == AVM_WISH_GAIN)
-            resolve_weight(c, dom, mem, nr, w, s);
-        else
-            s->weight[w->dom] = w->kind == AVM_WISH_DECLARED ? w->to :
-                                avm_step(c, w->from, w->to);
-    }
-    avm_share_groups(s, s->demand, s->weight, s->after, nr);
+    resolve_weights(c, dom, mem, nr, wish, nr_wishes, s);
+    avm_share_groups(s, s->demand, s->low, s->after, nr);
     return ledger(dom, mem, nr, s, grant, max_grants);
 }
