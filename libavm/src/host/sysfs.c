@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* sysfs: small files with one value, strictly parsed. */
+#define _GNU_SOURCE /* O_PATH */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -20,16 +21,17 @@ DIR *avm_sysfs_dir(const char *sysroot, const char *path, char *dir, size_t len)
     return opendir(dir);
 }
 
-bool avm_sysfs_line(const char *dir, const char *name, char *buf, size_t len)
+int avm_sysfs_open(int dir, const char *path)
 {
-    char path[512];
+    return openat(dir, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+bool avm_sysfs_line_at(int dir, const char *name, char *buf, size_t len)
+{
     char *end;
     ssize_t n;
-    int fd;
+    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
 
-    if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
-        return false;
-    fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
     do
@@ -45,6 +47,14 @@ bool avm_sysfs_line(const char *dir, const char *name, char *buf, size_t len)
     return true;
 }
 
+bool avm_sysfs_line(const char *dir, const char *name, char *buf, size_t len)
+{
+    char path[512];
+
+    return snprintf(path, sizeof(path), "%s/%s", dir, name) <
+           (int)sizeof(path) && avm_sysfs_line_at(AT_FDCWD, path, buf, len);
+}
+
 /* Decimal digits only: strtoull alone would take signs and spaces as well. */
 static const char *parse_u64(const char *s, uint64_t *value)
 {
@@ -57,12 +67,12 @@ static const char *parse_u64(const char *s, uint64_t *value)
     return errno ? NULL : end;
 }
 
-bool avm_sysfs_u64(const char *dir, const char *name, uint64_t *value)
+bool avm_sysfs_u64(int dir, const char *name, uint64_t *value)
 {
     char line[32];
     const char *end;
 
-    if (!avm_sysfs_line(dir, name, line, sizeof(line)))
+    if (!avm_sysfs_line_at(dir, name, line, sizeof(line)))
         return false;
     end = parse_u64(line, value);
     return end && !*end;
