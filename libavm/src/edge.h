@@ -76,6 +76,8 @@ struct avm_vif {
 };
 #define NO_DOMAIN UINT32_MAX
 
+#define AVM_VBD_COUNTERS 5
+
 /* A virtual disk, and what it counted when it was looked at last. */
 struct avm_vbd {
     uint32_t domid, device;
@@ -84,7 +86,10 @@ struct avm_vbd {
     bool counted;                /* the rest means something                 */
     uint32_t reads_left;         /* until it is read although nothing moved  */
     uint64_t seen;               /* what the disk had counted then           */
-    uint64_t rd_req, wr_req, oo_req, rd_sect, wr_sect;
+    uint64_t count[AVM_VBD_COUNTERS];
+    bool open;                   /* its files stay so while it is busy       */
+    uint32_t idle;               /* for so many samples it was not           */
+    int fd[AVM_VBD_COUNTERS];
 };
 
 /* A thread of blkback. */
@@ -109,6 +114,7 @@ struct avm_handle {
     size_t nr_vifs, nr_vbds, nr_threads;
     struct avm_vif *vif;         /* ascending ifindex                        */
     struct avm_vbd *vbd;         /* ascending (domid, device)                */
+    size_t vbds_open, vbds_open_max;
     struct avm_thread *thread;
     unsigned int threads_left;   /* samples for which 'thread' is good       */
     char error[256];
@@ -213,6 +219,7 @@ int avm_store_unpublish(avm_handle *h, uint32_t domid);
 /* Add what the devices of this host counted to the domains they belong to. */
 int avm_net_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr);
 int avm_disk_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr);
+void avm_disk_forget(avm_handle *h);
 /* Is 'name' in /sys/class/net, 'net', a vif? Its nodename and whose it is. */
 bool avm_vif_owner(int net, const char *name, char *nodename, size_t size,
                    uint32_t *domid, uint32_t *index);
@@ -246,7 +253,8 @@ DIR *avm_sysfs_dir(const char *sysroot, const char *path, char *dir,
                    size_t len);
 /* A directory below an open one, to be closed; -1. */
 int avm_sysfs_open(int dir, const char *path);
-/* A number in a file of its own; false if there is none. */
+/* A number in a file of its own, or in an open one; false if there is none. */
+bool avm_sysfs_u64_of(int fd, uint64_t *value);
 bool avm_sysfs_u64(int dir, const char *name, uint64_t *value);
 /* First line of a file, without the newline; false if it does not fit. */
 bool avm_sysfs_line(const char *dir, const char *name, char *buf, size_t len);

@@ -77,7 +77,7 @@ void avm_close(avm_handle *h)
     h->ops->close(h->ctx);
     free(h->entry);
     free(h->vif);
-    free(h->vbd);
+    avm_disk_forget(h);
     free(h->thread);
     free(h->sysroot);
     free(h);

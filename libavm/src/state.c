@@ -97,6 +97,8 @@ void avm_state_free(avm_state *st)
         return;
     free(st->dom);
     free(st->mem);
+    free(st->spare_dom);
+    free(st->spare_mem);
     free(st->by_uuid);
     free(st->restored);
     free(st->need);
@@ -281,8 +283,6 @@ static void inherit(const avm_state *st, const struct avm_domain_sample *s,
 {
     const struct avm_memory *old = memory_of(st, &s->uuid, s->domid), *saved;
 
-    memset(d, 0, sizeof(*d));
-    memset(m, 0, sizeof(*m));
     if (old) {
         *m = *old;
         *d = st->dom[old - st->mem];
@@ -290,6 +290,8 @@ static void inherit(const avm_state *st, const struct avm_domain_sample *s,
         if (m->pool != s->pool)
             memset(m->knob, 0, sizeof(m->knob));
     } else {
+        memset(d, 0, sizeof(*d));
+        memset(m, 0, sizeof(*m));
         saved = st->nr_restored ? bsearch(&s->uuid, st->restored,
                                           st->nr_restored, sizeof(*saved),
                                           uuid_cmp) : NULL;
@@ -357,6 +359,29 @@ static void observe_one(avm_state *st, const struct avm_domain_sample *s,
             st->nr_foreign++;
 }
 
+/* New memory for each sample would cost more than what goes into it. */
+static int spare_for(avm_state *st, size_t room)
+{
+    struct avm_domain *dom;
+    struct avm_memory *mem;
+
+    if (st->spare_room >= room)
+        return 0;
+    dom = malloc(room * sizeof(*dom));
+    mem = malloc(room * sizeof(*mem));
+    if (!dom || !mem) {
+        free(dom);
+        free(mem);
+        return -1;
+    }
+    free(st->spare_dom);
+    free(st->spare_mem);
+    st->spare_dom = dom;
+    st->spare_mem = mem;
+    st->spare_room = room;
+    return 0;
+}
+
 int avm_observe(avm_state *st, const struct avm_sample *sample)
 {
     size_t room = sample->nr ? sample->nr : 1, i;
@@ -371,17 +396,15 @@ int avm_observe(avm_state *st, const struct avm_sample *sample)
         return -1;
     }
 
-    dom = calloc(room, sizeof(*dom));
-    mem = calloc(room, sizeof(*mem));
     foreign = calloc(room * AVM_NR_KNOBS, sizeof(*foreign));
     by_uuid = by_uuid_new(sample);
-    if (!dom || !mem || !foreign || !by_uuid) {
-        free(dom);
-        free(mem);
+    if (!foreign || !by_uuid || spare_for(st, room)) {
         free(by_uuid);
         free(foreign);
         return -1;
     }
+    dom = st->spare_dom;
+    mem = st->spare_mem;
     free(st->foreign);
     st->foreign = foreign;
     st->nr_foreign = 0;
@@ -391,8 +414,11 @@ int avm_observe(avm_state *st, const struct avm_sample *sample)
     for (i = 0; i < sample->nr; i++)
         observe_one(st, &sample->domain[i], sample->mono_ns, &dom[i], &mem[i]);
 
-    free(st->dom);
-    free(st->mem);
+    room = st->room;
+    st->room = st->spare_room;
+    st->spare_room = room;
+    st->spare_dom = st->dom;
+    st->spare_mem = st->mem;
     free(st->by_uuid);
     free(st->restored);
     st->restored = NULL;

@@ -27,6 +27,7 @@ struct fake {
     size_t nr;
     struct fake_dom dom[MAX_DOMS];
     uint64_t now_ns;
+    uint32_t nr_pcpus;
     bool old_records;            /* of a Xen that does not tell parameters   */
     unsigned int domctls, sysctls, puts;
     int fail_errno;              /* of the next write                        */
@@ -45,6 +46,7 @@ static struct fake *fake_new(uint32_t sched_id, size_t nr)
     f->sched_id = sched_id;
     f->nr = nr;
     f->now_ns = 12345;
+    f->nr_pcpus = 4;
     for (i = 0; i < nr; i++) {
         f->dom[i].domid = i * 2;
         f->dom[i].nr_vcpus = 1 + i % 3;
@@ -251,7 +253,8 @@ static int fake_sysctl(void *ctx, struct xen_sysctl *op)
         if (op->u.cpupool_op.cpupool_id > 0)
             return refuse(ENOENT);
         op->u.cpupool_op.sched_id = f->sched_id;
-        op->u.cpupool_op.cpumap.bitmap.p[0] = 0x0f;
+        for (i = 0; i < f->nr_pcpus; i++)
+            op->u.cpupool_op.cpumap.bitmap.p[i / 8] |= 1u << (i % 8);
         return 0;
     case XEN_SYSCTL_getdomaininfolist:
         info = (void *)l->buffer.p;

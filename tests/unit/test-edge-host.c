@@ -68,7 +68,7 @@ static avm_handle handle(const struct avm_ops *ops, char *sysroot)
 static void drop(avm_handle *h)
 {
     free(h->vif);
-    free(h->vbd);
+    avm_disk_forget(h);
 }
 
 static void vif(const char *name, const char *nodename, unsigned int n)
@@ -434,6 +434,44 @@ static void disks_that_moved(void **state)
     drop(&h);
 }
 
+/* Files of a busy vbd stay open: not for long, nor when it is another one. */
+static void busy_disks(void **state)
+{
+    avm_handle h = handle(&only_sysfs, root);
+    char path[256], text[80];
+    int i;
+
+    (void)state;
+    put("fd:10\n", VBD5 "physical_device");
+    for (i = 1; i < 20; i++) {
+        snprintf(text, sizeof(text), " 253      16 dm-16 5 0 8 %d\n",
+                 i < 5 ? i : 5);
+        put(text, "proc/diskstats");
+        snprintf(text, sizeof(text), "%d\n", 100 + (i < 5 ? i : 5));
+        put(text, VBD5 "statistics/wr_sect");
+        assert_int_equal(written(&h), 100 + (i < 5 ? i : 5));
+        /* Open from the second time on until 8 samples after the last. */
+        assert_int_equal(h.vbds_open, i >= 2 && i < 5 + 8);
+    }
+
+    put(" 253      16 dm-16 5 0 8 6\n", "proc/diskstats");
+    written(&h);
+    assert_int_equal(h.vbds_open, 1);
+    snprintf(path, sizeof(path), "rm -rf %s/old2; mv %s/" VBD5 " %s/old2", root,
+             root, root);
+    assert_int_equal(system(path), 0);
+    assert_int_equal(written(&h), UINT64_MAX);
+    assert_int_equal(h.vbds_open, 0);
+    vbd("vbd-5-51712", 60);
+    put("fd:10\n", VBD5 "physical_device");
+    assert_int_equal(written(&h), 64);
+    put(" 253      16 dm-16 5 0 8 7\n", "proc/diskstats");
+    assert_int_equal(written(&h), 64);
+    assert_int_equal(h.vbds_open, 1);
+    drop(&h);
+    assert_int_equal(h.vbds_open, 0);
+}
+
 /* More lines than are read at a time. */
 static void many_disks(void **state)
 {
@@ -495,6 +533,7 @@ int main(void)
         cmocka_unit_test(this_kernel),
         cmocka_unit_test(disks),
         cmocka_unit_test(disks_that_moved),
+        cmocka_unit_test(busy_disks),
         cmocka_unit_test(many_disks),
         cmocka_unit_test(no_devices_is_no_error),
         cmocka_unit_test(pairs),

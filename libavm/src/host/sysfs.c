@@ -26,18 +26,15 @@ int avm_sysfs_open(int dir, const char *path)
     return openat(dir, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-bool avm_sysfs_line_at(int dir, const char *name, char *buf, size_t len)
+/* From the start of an open file, which sysfs fills in anew then. */
+static bool first_line(int fd, char *buf, size_t len)
 {
     char *end;
     ssize_t n;
-    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
 
-    if (fd < 0)
-        return false;
     do
-        n = read(fd, buf, len);
+        n = pread(fd, buf, len, 0);
     while (n < 0 && errno == EINTR);
-    close(fd);
     if (n < 0 || (size_t)n >= len)
         return false;
     buf[n] = '\0';
@@ -45,6 +42,18 @@ bool avm_sysfs_line_at(int dir, const char *name, char *buf, size_t len)
     if (end)
         *end = '\0';
     return true;
+}
+
+bool avm_sysfs_line_at(int dir, const char *name, char *buf, size_t len)
+{
+    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+    bool ok;
+
+    if (fd < 0)
+        return false;
+    ok = first_line(fd, buf, len);
+    close(fd);
+    return ok;
 }
 
 bool avm_sysfs_line(const char *dir, const char *name, char *buf, size_t len)
@@ -67,15 +76,25 @@ static const char *parse_u64(const char *s, uint64_t *value)
     return errno ? NULL : end;
 }
 
-bool avm_sysfs_u64(int dir, const char *name, uint64_t *value)
+bool avm_sysfs_u64_of(int fd, uint64_t *value)
 {
     char line[32];
     const char *end;
 
-    if (!avm_sysfs_line_at(dir, name, line, sizeof(line)))
+    if (!first_line(fd, line, sizeof(line)))
         return false;
     end = parse_u64(line, value);
     return end && !*end;
+}
+
+bool avm_sysfs_u64(int dir, const char *name, uint64_t *value)
+{
+    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+    bool ok = fd >= 0 && avm_sysfs_u64_of(fd, value);
+
+    if (fd >= 0)
+        close(fd);
+    return ok;
 }
 
 bool avm_parse_pair(const char *s, char sep, uint32_t *a, uint32_t *b)
