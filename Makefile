@@ -57,6 +57,9 @@ STEPS_SIM := \
     'Xen source=$(XEN)/version' \
     'patches=$(XEN)/.patched' \
     'simulator=build/avm-sim'
+STEPS_AGENT := \
+    'packages=build/.deps' \
+    'benchmark=build/test/bench-sample'
 STEPS_LONG := \
     'packages=build/.deps' \
     'Xen source=$(XEN)/version' \
@@ -67,7 +70,8 @@ STEPS_LONG := \
 KEPT := build/.deps build/xen build/dom0 \
     $(addprefix $(XEN)/,apt download pristine version)
 
-.PHONY: help deps build demo test test-long bench-sim bench-xen clean distclean programs unit-tests
+.PHONY: help deps build demo test test-long bench-sim bench-xen bench-agent clean distclean \
+    programs unit-tests
 
 help:
 	@echo 'make demo       six guests on real Xen in QEMU: under credit2, then'
@@ -79,6 +83,8 @@ help:
 	@echo '                table and pictures in docs/results, JSON in build/bench'
 	@echo 'make bench-xen  each scheduler on real Xen in QEMU, same guests; table in'
 	@echo '                docs/results, JSON in build/bench (GUESTS=pvh: PVH guests)'
+	@echo 'make bench-agent  what a round of the agent costs, up to 3000 domains; table in'
+	@echo '                docs/results'
 	@echo 'make build      Xen, xl, libavm, avmd, avm and the images for QEMU'
 	@echo 'make deps       install the Debian packages of packages.txt'
 	@echo 'make clean      remove what was built; downloads stay'
@@ -126,6 +132,13 @@ bench-xen:
 	@$(SCRIPTS)/steps $(JOBS) $(STEPS_BUILD)
 	@tests/qemu/bench --type $(GUESTS) --markdown docs/results/xen.md
 	@tests/qemu/benchmark/validate.py build/bench docs/results/validation.md
+
+bench-agent:
+	@$(SCRIPTS)/preflight
+	@$(SCRIPTS)/steps $(JOBS) $(STEPS_AGENT)
+	@build/test/bench-sample > build/agent-cost.md
+	@mv build/agent-cost.md docs/results/agent-cost.md
+	@echo 'bench-agent: see docs/results/agent-cost.md'
 
 clean:
 	$(SUDO) rm -rf --one-file-system $(filter-out $(KEPT),$(wildcard build/* build/.[a-z]* \

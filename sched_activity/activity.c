@@ -245,6 +245,8 @@ static void cf_check act_free_domdata(const struct scheduler *ops, void *data)
 
     write_lock_irqsave(&prv->lock, flags);
     ASSERT(list_empty(&dom->units));
+    if ( prv->read == dom )
+        prv->read = NULL;
     list_del(&dom->elem);
     write_unlock_irqrestore(&prv->lock, flags);
 

@@ -252,9 +252,7 @@ static void act_get(struct act_dom *dom, struct xen_domctl_sched_activity *op)
     op->weight = dom->weight;
     op->cap = dom->cap;
     op->urgency = act_urgency(dom, now);
-    if ( op->urgency != XEN_SCHED_ACTIVITY_URGENCY_NORMAL )
-        op->lease_ms = max_t(s_time_t, (dom->urgency_until - now) /
-                                       MILLISECS(1), 1);
+    op->lease_ms = act_lease_ms(dom, now);
     act_reserve_get(dom, vcpu, op);
 }
 
@@ -322,7 +320,12 @@ static unsigned int act_collect(struct act_private *prv, uint64_t *cursor,
 
     read_lock_irqsave(&prv->lock, flags);
 
-    list_for_each_entry ( dom, &prv->doms, elem )
+    /* Or else reading all of them took time that grows with their square. */
+    dom = read_atomic(&prv->read);
+    if ( !dom || dom->dom->domain_id > (*cursor >> 32) )
+        dom = list_entry(prv->doms.next, struct act_dom, elem);
+
+    list_for_each_entry_from ( dom, &prv->doms, elem )
     {
         struct act_unit *su;
 
@@ -341,6 +344,8 @@ static unsigned int act_collect(struct act_private *prv, uint64_t *cursor,
 
                 act_record_fill(su, v, NOW(), &batch[nr++]);
                 *cursor = act_record_key(v) + 1;
+                /* With the lock held for reading: any that is there will do. */
+                write_atomic(&prv->read, dom);
             }
 
             unit_schedule_unlock(lock, su->unit);

@@ -104,6 +104,9 @@ struct act_private {
     rwlock_t lock;
     struct list_head queues;      /* act_runqueue.elem                      */
     struct list_head doms;        /* act_dom.elem, ascending domain_id      */
+    struct act_dom *read;         /* NULL, or: of the last record that dom0
+                                     read, so that the next call need not
+                                     look for it                            */
     cpumask_t idle;               /* hint: pCPUs with nothing to run        */
     struct act_params params;
 };
@@ -592,6 +595,8 @@ static inline void act_record_run(struct act_unit *su, s_time_t now)
 }
 void act_record_block(struct act_unit *su);
 void act_record_wake(struct act_unit *su, s_time_t now);
+/* The private lock is held, too. */
+unsigned int act_lease_ms(const struct act_dom *dom, s_time_t now);
 void act_record_fill(struct act_unit *su, const struct vcpu *v, s_time_t now,
                      struct xen_sched_activity_record *rec);
 

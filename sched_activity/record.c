@@ -47,6 +47,27 @@ void act_record_wake(struct act_unit *su, s_time_t now)
     su->blocked = false;
 }
 
+/* Of @mask, what is among pCPUs 0 .. 63 of this host. */
+static uint64_t act_low_cpus(const cpumask_t *mask)
+{
+    uint64_t low = 0;
+    unsigned int i;
+
+    for ( i = 0; i < min(nr_cpu_ids, 64U); i += BITS_PER_LONG )
+        low |= (uint64_t)cpumask_bits(mask)[i / BITS_PER_LONG] << i;
+
+    return nr_cpu_ids < 64 ? low & ((1ULL << nr_cpu_ids) - 1) : low;
+}
+
+/* What is left of the lease of @dom; 0: its urgency is normal. */
+unsigned int act_lease_ms(const struct act_dom *dom, s_time_t now)
+{
+    if ( act_urgency(dom, now) == XEN_SCHED_ACTIVITY_URGENCY_NORMAL )
+        return 0;
+
+    return max_t(s_time_t, (dom->urgency_until - now) / MILLISECS(1), 1);
+}
+
 void act_record_fill(struct act_unit *su, const struct vcpu *v, s_time_t now,
                      struct xen_sched_activity_record *rec)
 {
@@ -63,7 +84,8 @@ void act_record_fill(struct act_unit *su, const struct vcpu *v, s_time_t now,
 
     if ( su->state == ACT_PARKED )
         rec->flags |= XEN_SCHED_ACTIVITY_REC_PARKED;
-    if ( act_urgency(su->dom, now) != XEN_SCHED_ACTIVITY_URGENCY_NORMAL )
+    rec->urgency = act_urgency(su->dom, now);
+    if ( rec->urgency != XEN_SCHED_ACTIVITY_URGENCY_NORMAL )
         rec->flags |= XEN_SCHED_ACTIVITY_REC_URGENT;
     if ( act_reserved(su, now) )
         rec->flags |= XEN_SCHED_ACTIVITY_REC_RESERVED;
@@ -87,6 +109,14 @@ void act_record_fill(struct act_unit *su, const struct vcpu *v, s_time_t now,
 
     for ( i = 0; i < ARRAY_SIZE(rec->latency); i++ )
         rec->latency[i] = su->latency[i];
+
+    rec->weight = su->dom->weight;
+    rec->cap = su->dom->cap;
+    rec->lease_ms = act_lease_ms(su->dom, now);
+    rec->affinity = act_low_cpus(su->unit->cpu_hard_affinity);
+    if ( nr_cpu_ids > 64 &&
+         cpumask_next(63, su->unit->cpu_hard_affinity) < nr_cpu_ids )
+        rec->flags |= XEN_SCHED_ACTIVITY_REC_AFFINE_ABOVE;
 }
 
 /*

@@ -20,6 +20,12 @@
 #include "avm.h"
 #include "params.h"
 
+/* Counters of a network link, as dom0 sees it. */
+struct avm_link {
+    uint32_t ifindex;
+    uint64_t rx_bytes, tx_bytes, rx_packets, tx_packets, rx_dropped, tx_dropped;
+};
+
 struct avm_ops {
     /* Hypercalls: >= 0, or -1 with errno. 'op' comes from alloc. */
     int (*domctl)(void *ctx, struct xen_domctl *op);
@@ -38,8 +44,16 @@ struct avm_ops {
     int (*store_readable_by)(void *ctx, uint32_t t, const char *path,
                              uint32_t domid);
     int (*store_rm)(void *ctx, uint32_t t, const char *path);
+    /*
+     * All network links with their counters, in any order; the caller frees them.
+     * -1: ENOTSUP if the kernel does not tell. NULL: /sys is read instead.
+     */
+    int (*links)(void *ctx, struct avm_link **link, size_t *nr);
+    /* Name of a link, AVM_IFNAME bytes; false: it is gone. */
+    bool (*link_name)(void *ctx, uint32_t ifindex, char *name);
     void (*close)(void *ctx);
 };
+#define AVM_IFNAME 16
 
 /* What xenstore knows of a domain, so that it is not asked all the time. */
 struct avm_store_entry {
@@ -47,12 +61,43 @@ struct avm_store_entry {
     struct avm_uuid uuid;
     char untrusted_name[AVM_NAME_LEN];
     unsigned int reads_left;     /* until the name is read again             */
+    bool read_before;
     bool published;
     enum avm_class klass;        /* published last                           */
     bool limits_known;           /* limits.c                                 */
     uint64_t net_out_bps, disk_bps;
     uint32_t disk_share;
     uint64_t disk_group;
+    uint64_t devices;            /* on which they were, 0: not looked yet    */
+};
+
+/* A network link, and whose vif it is: that does not change. */
+struct avm_vif {
+    uint32_t ifindex;
+    uint32_t domid, index;       /* domid NO_DOMAIN: no vif                  */
+};
+#define NO_DOMAIN UINT32_MAX
+
+#define AVM_VBD_COUNTERS 5
+
+/* A virtual disk, and what it counted when it was looked at last. */
+struct avm_vbd {
+    uint32_t domid, device;
+    uint64_t node;               /* of its directory: another one when it is */
+    uint32_t major, minor;       /* disk behind it, 0:0: not known (yet)     */
+    bool counted;                /* the rest means something                 */
+    uint32_t reads_left;         /* until it is read although nothing moved  */
+    uint64_t seen;               /* what the disk had counted then           */
+    uint64_t count[AVM_VBD_COUNTERS];
+    bool open;                   /* its files stay so while it is busy       */
+    uint32_t idle;               /* for so many samples it was not           */
+    int fd[AVM_VBD_COUNTERS];
+};
+
+/* A thread of blkback. */
+struct avm_thread {
+    uint32_t domid;
+    int pid;
 };
 
 struct avm_handle {
@@ -63,14 +108,23 @@ struct avm_handle {
     struct xen_domctl *domctl;   /* these are hypercall memory               */
     struct xen_sysctl *sysctl;
     void *list;                  /* for arrays and bitmaps                   */
-    size_t nr_entries, next_limits;
-    struct avm_store_entry *entry;
+    size_t nr_entries, entry_room, next_limits;
+    struct avm_store_entry *entry; /* ascending domid                        */
+    /* Devices and threads as of the last sample, for the next one. */
+    bool in_sample;              /* these are fresh                          */
+    bool links_known;            /* 'vif' is filled in                       */
+    size_t nr_vifs, nr_vbds, nr_threads;
+    struct avm_vif *vif;         /* ascending ifindex                        */
+    struct avm_vbd *vbd;         /* ascending (domid, device)                */
+    size_t vbds_open, vbds_open_max;
+    struct avm_thread *thread;
+    unsigned int threads_left;   /* samples for which 'thread' is good       */
     struct avm_uplinks *uplinks; /* host/uplink.c; NULL: none                */
     char error[256];
 };
 
-/* Bytes of avm_handle.list: some 700 records or 1300 domains at a time. */
-#define AVM_LIST_SIZE (160u * 1024)
+/* Bytes of avm_handle.list: as many records as Xen gives at a time, 1024. */
+#define AVM_LIST_SIZE (256u * 1024)
 
 /* What avm_open() does with the real ops. Takes ctx over, even on failure. */
 avm_handle *avm_open_ops(const struct avm_ops *ops, void *ctx,
@@ -124,13 +178,22 @@ struct avm_domain_sample *avm_domain_find(struct avm_domain_sample *dom,
 uint32_t avm_sched_can(uint32_t sched_id);
 int avm_sched_get(avm_handle *h, const struct avm_pool *pool, uint32_t domid,
                   uint32_t max_vcpu, struct avm_params *p);
+/*
+ * Affinity and AVM_CAN_AFFINITY of p: 'low' has the pCPUs 0 .. 63 that the domain
+ * may use, and it may use others, too, or not.
+ */
+void avm_sched_affinity(const struct avm_pool *pool, uint64_t low, bool others,
+                        struct avm_params *p);
 int avm_sched_set(avm_handle *h, const struct avm_pool *pool, uint32_t domid,
                   uint32_t max_vcpu, uint32_t set, const struct avm_params *p);
 
 /* xen/records.c ---------------------------------------------------------- */
 
-/* Adds the records of a pool to their domains (ascending domid). */
-int avm_records_read(avm_handle *h, uint32_t pool,
+/*
+ * Adds the records of a pool to their domains (ascending domid), and what they
+ * tell of the domains' parameters: params.can is 0 if they told nothing.
+ */
+int avm_records_read(avm_handle *h, const struct avm_pool *pool,
                      struct avm_domain_sample *dom, size_t nr);
 
 /* limits.c --------------------------------------------------------------- */
@@ -156,14 +219,24 @@ int avm_store_unpublish(avm_handle *h, uint32_t domid);
 
 /* host/ ------------------------------------------------------------------- */
 
-/* Add what the devices under sysroot counted to the domains they belong to. */
-int avm_net_read(const char *sysroot, struct avm_domain_sample *dom,
-                 size_t nr);
-int avm_disk_read(const char *sysroot, struct avm_domain_sample *dom,
-                  size_t nr);
-/* Is 'dir', /sys/class/net/NAME, a vif? Its nodename and whose it is. */
-bool avm_vif_owner(const char *dir, const char *name, char *nodename,
-                   size_t size, uint32_t *domid, uint32_t *index);
+/* Add what the devices of this host counted to the domains they belong to. */
+int avm_net_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr);
+int avm_disk_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr);
+void avm_disk_forget(avm_handle *h);
+/* Is 'name' in /sys/class/net, 'net', a vif? Its nodename and whose it is. */
+bool avm_vif_owner(int net, const char *name, char *nodename, size_t size,
+                   uint32_t *domid, uint32_t *index);
+
+/* host/links.c: avm_ops.links and .link_name of the kernel this runs on. */
+int avm_links_read(void *ctx, struct avm_link **link, size_t *nr);
+bool avm_links_name(void *ctx, uint32_t ifindex, char *name);
+/*
+ * What the kernel answered: 'len' bytes of it, added to the 'nr' links at *link.
+ * 1: that was all; 0: there is more to come; -1. *torn: links came or went
+ * meanwhile, so that one may be missing or be there twice.
+ */
+int avm_links_parse(const void *answer, size_t len, struct avm_link **link,
+                    size_t *nr, bool *torn);
 
 /*
  * Limits, bytes per second over all devices of a domain, 0: none, or not on all of
@@ -208,10 +281,14 @@ bool avm_vbd_owner(const char *name, uint32_t *domid, uint32_t *device);
 /* host/sysfs.c: opens 'path' below sysroot, and its whole name goes to 'dir'. */
 DIR *avm_sysfs_dir(const char *sysroot, const char *path, char *dir,
                    size_t len);
-/* A number in a file of its own; false if there is none. */
-bool avm_sysfs_u64(const char *dir, const char *name, uint64_t *value);
+/* A directory below an open one, to be closed; -1. */
+int avm_sysfs_open(int dir, const char *path);
+/* A number in a file of its own, or in an open one; false if there is none. */
+bool avm_sysfs_u64_of(int fd, uint64_t *value);
+bool avm_sysfs_u64(int dir, const char *name, uint64_t *value);
 /* First line of a file, without the newline; false if it does not fit. */
 bool avm_sysfs_line(const char *dir, const char *name, char *buf, size_t len);
+bool avm_sysfs_line_at(int dir, const char *name, char *buf, size_t len);
 /* "12-51712" with sep '-': two decimal numbers and nothing else. */
 bool avm_parse_pair(const char *s, char sep, uint32_t *a, uint32_t *b);
 

@@ -77,6 +77,9 @@ void avm_close(avm_handle *h)
     h->ops->close(h->ctx);
     avm_uplinks_free(h);
     free(h->entry);
+    free(h->vif);
+    avm_disk_forget(h);
+    free(h->thread);
     free(h->sysroot);
     free(h);
 }
@@ -130,7 +133,8 @@ static int read_params(avm_handle *h, struct avm_sample *s,
         struct avm_domain_sample *d = &s->domain[i];
         const struct avm_pool *p = avm_pool_find(&s->host, d->pool);
 
-        if (!p || (d->flags & AVM_DOM_DYING))
+        /* The records have told it. */
+        if (!p || d->params.can || (d->flags & AVM_DOM_DYING))
             continue;
         if (avm_sched_get(h, p, d->domid, max_vcpu[i], &d->params)) {
             memset(&d->params, 0, sizeof(d->params));
@@ -159,17 +163,19 @@ int avm_sample_read(avm_handle *h, struct avm_sample **sample)
         goto out;
     for (i = 0; i < s->host.nr_pools; i++)
         if ((s->host.pool[i].can & AVM_CAN_RECORDS) &&
-            avm_records_read(h, s->host.pool[i].id, s->domain, s->nr))
+            avm_records_read(h, &s->host.pool[i], s->domain, s->nr))
             goto out;
-    if (avm_net_read(h->sysroot, s->domain, s->nr) ||
-        avm_disk_read(h->sysroot, s->domain, s->nr)) {
-        avm_error(h, "reading sysfs: %s", strerror(errno));
+    if (avm_net_read(h, s->domain, s->nr) ||
+        avm_disk_read(h, s->domain, s->nr)) {
+        avm_error(h, "reading network and disk counters: %s", strerror(errno));
         goto out;
     }
     if (read_params(h, s, max_vcpu) ||
         avm_store_names(h, s->domain, s->nr))
         goto out;
+    h->in_sample = true;
     avm_limits_read(h, s->domain, s->nr);
+    h->in_sample = false;
     *sample = s;
     s = NULL;
     rc = 0;

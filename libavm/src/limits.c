@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * limits: what domains may send, read and write, their shares of links and disks,
- * and when that is looked up. To find a domain's devices takes a walk over all of
- * them, so a sample does it for those that have limits, and for a few of the others
- * in turn.
+ * and when that is looked up. For each device xenstored is asked and some files are
+ * read, so a sample does it for a few domains in turn, and for those whose devices
+ * are others than before.
  */
 #include <errno.h>
 
 #include "edge.h"
 
-/* Devices that a sample looks at for this, about: a millisecond's work. */
-#define LOOKS_PER_SAMPLE 256
+/* Domains that a sample looks at for this: a few milliseconds' work. */
+#define LOOKS_PER_SAMPLE 16
 
 int avm_limits_get(avm_handle *h, uint32_t domid, struct avm_params *p)
 {
@@ -74,27 +74,48 @@ static void fill_in(const struct avm_store_entry *e,
     d->params.disk_max_bps = e->disk_bps;
 }
 
+static bool has_devices(const struct avm_domain_sample *d)
+{
+    return (d->have & (AVM_HAVE_NET | AVM_HAVE_DISK)) &&
+           !(d->flags & (AVM_DOM_CONTROL | AVM_DOM_DYING));
+}
+
+static uint64_t devices_of(const struct avm_domain_sample *d)
+{
+    return d->net_devices + d->disk_devices;
+}
+
 void avm_limits_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr)
 {
-    size_t turns = nr < LOOKS_PER_SAMPLE ? LOOKS_PER_SAMPLE / (nr ? nr : 1) : 1;
-    size_t i, first = h->next_limits;
+    size_t i, first = h->next_limits < nr ? h->next_limits : 0;
+    unsigned int looks = LOOKS_PER_SAMPLE;
+    struct avm_store_entry *e;
 
-    h->next_limits = first + turns < nr ? first + turns : 0;
+    if (h->threads_left)
+        h->threads_left--;
     for (i = 0; i < nr; i++) {
-        struct avm_domain_sample *d = &dom[i];
-        struct avm_store_entry *e;
-
-        if (!(d->have & (AVM_HAVE_NET | AVM_HAVE_DISK)) ||
-            (d->flags & (AVM_DOM_CONTROL | AVM_DOM_DYING)))
+        if (!has_devices(&dom[i]))
             continue;
-        e = avm_store_entry(h, d->domid, &d->uuid);
+        e = avm_store_entry(h, dom[i].domid, &dom[i].uuid);
         if (!e)
             return;
-        if (e->net_out_bps || e->disk_bps ||
-            (e->limits_known && e->disk_share != AVM_SHARE_NORMAL) ||
-            (i >= first && i < first + turns))
-            look(h, e);
-        fill_in(e, d);
+        if (e->devices == devices_of(&dom[i]) || !looks)
+            continue;
+        look(h, e);
+        e->devices = devices_of(&dom[i]);
+        looks--;
     }
+    for (i = 0; i < nr && looks; i++) {
+        const struct avm_domain_sample *d = &dom[(first + i) % nr];
+
+        if (!has_devices(d))
+            continue;
+        look(h, avm_store_entry(h, d->domid, &d->uuid));
+        h->next_limits = (first + i + 1) % nr;
+        looks--;
+    }
+    for (i = 0; i < nr; i++)
+        if (has_devices(&dom[i]))
+            fill_in(avm_store_entry(h, dom[i].domid, &dom[i].uuid), &dom[i]);
     avm_uplinks_read(h, dom, nr);
 }

@@ -96,6 +96,8 @@ void avm_state_free(avm_state *st)
         return;
     free(st->dom);
     free(st->mem);
+    free(st->spare_dom);
+    free(st->spare_mem);
     free(st->by_uuid);
     free(st->restored);
     free(st->need);
@@ -299,8 +301,6 @@ static void inherit(const avm_state *st, const struct avm_domain_sample *s,
     const struct avm_memory *old = memory_of(st, &s->uuid, s->domid), *saved;
     int k;
 
-    memset(d, 0, sizeof(*d));
-    memset(m, 0, sizeof(*m));
     if (old) {
         *m = *old;
         *d = st->dom[old - st->mem];
@@ -311,6 +311,8 @@ static void inherit(const avm_state *st, const struct avm_domain_sample *s,
         for (k = 0; m->pool != s->pool && k < AVM_KNOB_NET_OUT; k++)
             memset(&m->knob[k], 0, sizeof(m->knob[k]));
     } else {
+        memset(d, 0, sizeof(*d));
+        memset(m, 0, sizeof(*m));
         saved = restored_of(st, &s->uuid, s->domid);
         if (saved)
             *m = *saved;
@@ -392,6 +394,29 @@ static void judge(struct avm_domain *dom, size_t nr)
         avm_judge(&dom[i], dom0);
 }
 
+/* New memory for each sample would cost more than what goes into it. */
+static int spare_for(avm_state *st, size_t room)
+{
+    struct avm_domain *dom;
+    struct avm_memory *mem;
+
+    if (st->spare_room >= room)
+        return 0;
+    dom = malloc(room * sizeof(*dom));
+    mem = malloc(room * sizeof(*mem));
+    if (!dom || !mem) {
+        free(dom);
+        free(mem);
+        return -1;
+    }
+    free(st->spare_dom);
+    free(st->spare_mem);
+    st->spare_dom = dom;
+    st->spare_mem = mem;
+    st->spare_room = room;
+    return 0;
+}
+
 int avm_observe(avm_state *st, const struct avm_sample *sample)
 {
     size_t room = sample->nr ? sample->nr : 1, i;
@@ -406,17 +431,15 @@ int avm_observe(avm_state *st, const struct avm_sample *sample)
         return -1;
     }
 
-    dom = calloc(room, sizeof(*dom));
-    mem = calloc(room, sizeof(*mem));
     foreign = calloc(room * AVM_NR_KNOBS, sizeof(*foreign));
     by_uuid = by_uuid_new(sample);
-    if (!dom || !mem || !foreign || !by_uuid) {
-        free(dom);
-        free(mem);
+    if (!foreign || !by_uuid || spare_for(st, room)) {
         free(by_uuid);
         free(foreign);
         return -1;
     }
+    dom = st->spare_dom;
+    mem = st->spare_mem;
     free(st->foreign);
     st->foreign = foreign;
     st->nr_foreign = 0;
@@ -428,8 +451,11 @@ int avm_observe(avm_state *st, const struct avm_sample *sample)
         observe_one(st, &sample->domain[i], sample->mono_ns, &dom[i], &mem[i]);
     judge(dom, sample->nr);
 
-    free(st->dom);
-    free(st->mem);
+    room = st->room;
+    st->room = st->spare_room;
+    st->spare_room = room;
+    st->spare_dom = st->dom;
+    st->spare_mem = st->mem;
     free(st->by_uuid);
     free(st->restored);
     st->restored = NULL;

@@ -20,6 +20,9 @@ struct avm_state {
     struct avm_domain *dom;
     struct avm_memory *mem;
     struct avm_by_uuid *by_uuid; /* nr of them, ascending (uuid, at)         */
+    size_t room, spare_room;     /* of dom and mem, and of those ...         */
+    struct avm_domain *spare_dom; /* ... that the next sample goes to        */
+    struct avm_memory *spare_mem;
 
     size_t nr_restored;          /* from the journal, not seen yet           */
     struct avm_memory *restored;

@@ -134,6 +134,16 @@ struct xen_sched_activity_record {
      * 2^(i-1) up to 2^i us, the last bucket everything above. These wrap.
      */
     uint32_t latency[XEN_SCHED_ACTIVITY_LATENCY_BUCKETS];
+    /*
+     * What is set, now, so that nobody has to ask for it domain by domain. A Xen
+     * that does not tell this yet leaves 'weight' at 0.
+     */
+    uint16_t weight;          /* of the domain, these four: as in            */
+    uint16_t cap;             /* struct xen_domctl_sched_activity            */
+    uint32_t urgency;
+    uint32_t lease_ms;        /* what is left of it, 0 for NORMAL            */
+    uint32_t pad;             /* 0                                           */
+    uint64_aligned_t affinity;        /* hard: bit n = pCPU n, pCPU 0 .. 63          */
 };
 
 #define XEN_SCHED_ACTIVITY_EVENT_INTERDOMAIN 0
@@ -144,6 +154,8 @@ struct xen_sched_activity_record {
 #define XEN_SCHED_ACTIVITY_REC_PARKED  (1u << 0) /* waits for its cap's budget */
 #define XEN_SCHED_ACTIVITY_REC_URGENT  (1u << 1) /* domain's lease is running  */
 #define XEN_SCHED_ACTIVITY_REC_RESERVED (1u << 2) /* vCPU has a reservation   */
+#define XEN_SCHED_ACTIVITY_REC_AFFINE_ABOVE (1u << 3) /* may run on some pCPU
+                                                     above 63, too           */
 
 /*
  * Records come in ascending order of (domid, vcpu_id). Start with the cursor at

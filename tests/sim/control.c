@@ -128,6 +128,97 @@ static void records_complete(void)
     sim_shutdown();
 }
 
+/* They tell what is set, as the domctls do. */
+static void records_tell_terms(void)
+{
+    struct xen_sched_activity_record rec[4];
+    struct xen_domctl_sched_activity op;
+    cpumask_t mask = { { 0 } };
+    struct domain *d;
+
+    boot(70);
+    d = sim_guest_create(1, 0, 2);
+    guest(2, 0);
+    __cpumask_set_cpu(0, &mask);
+    __cpumask_set_cpu(63, &mask);
+    sim_set_affinity(d->vcpu[0], &mask, NULL);
+    sim_set_affinity(d->vcpu[1], cpumask_of(64), NULL);
+    put(d, 7, 1000, 150, XEN_SCHED_ACTIVITY_URGENCY_INTERACTIVE, 100);
+    sim_run(MILLISECS(30));
+
+    expect(records(0, 4, rec, 8) == 3, "three vCPUs");
+    op = get(d);
+    expect(rec[0].weight == 1000 && rec[0].cap == 150 &&
+           rec[0].urgency == XEN_SCHED_ACTIVITY_URGENCY_INTERACTIVE &&
+           rec[0].lease_ms == 70 && op.lease_ms == 70,
+           "%u %u %u %u (%u)", rec[0].weight, rec[0].cap, rec[0].urgency,
+           rec[0].lease_ms, op.lease_ms);
+    expect(rec[0].affinity == (1ull << 63 | 1) &&
+           !(rec[0].flags & XEN_SCHED_ACTIVITY_REC_AFFINE_ABOVE),
+           "0 and 63: %#"PRIx64, rec[0].affinity);
+    expect(!rec[1].affinity &&
+           (rec[1].flags & XEN_SCHED_ACTIVITY_REC_AFFINE_ABOVE),
+           "64 only: %#"PRIx64, rec[1].affinity);
+    expect(rec[2].weight == 256 && !rec[2].cap && !rec[2].urgency &&
+           !rec[2].lease_ms && rec[2].affinity == UINT64_MAX &&
+           (rec[2].flags & XEN_SCHED_ACTIVITY_REC_AFFINE_ABOVE),
+           "what a new domain has: %#"PRIx64, rec[2].affinity);
+
+    sim_run(MILLISECS(71));
+    expect(records(0, 4, rec, 8) == 3 && !rec[0].urgency && !rec[0].lease_ms &&
+           rec[0].weight == 1000, "the lease is over");
+    sim_shutdown();
+}
+
+/* The domain where the last call ended is gone at the next, or another came. */
+static void records_while_domains_go(void)
+{
+    struct xen_sched_activity_record rec[2];
+    struct xen_sysctl_scheduler_op op = {
+        .cmd = XEN_SYSCTL_SCHEDOP_getinfo,
+        .sched_id = ACTIVITY,
+        .u.sched_activity.op = XEN_SYSCTL_SCHED_ACTIVITY_OP_RECORDS,
+    };
+    struct xen_sysctl_sched_activity_records *r =
+        &op.u.sched_activity.u.records;
+    static const unsigned int seen[] = { 10, 20, 25, 40, 50, 10, 15 };
+    unsigned int i;
+
+    boot_two_pools();
+    for ( i = 10; i <= 50; i += 10 )
+        guest(i, 0);
+    for ( i = 0; i < ARRAY_SIZE(seen); i++ )
+    {
+        switch ( i )
+        {
+        case 2: /* behind 20 */
+            guest(25, 0);
+            break;
+        case 3: /* the last one, and the next */
+            sim_domain_destroy(sim_domain(25));
+            sim_domain_destroy(sim_domain(30));
+            sim_run(MILLISECS(10));
+            break;
+        case 4: /* the last one moves away */
+            expect(!sim_domain_move(sim_domain(40), 1), "it moves");
+            break;
+        case 5: /* from the start, while the last one is still there */
+            r->cursor = 0;
+            break;
+        case 6:
+            guest(15, 0);
+            break;
+        }
+        r->nr = 1;
+        r->size = sizeof(rec[0]);
+        set_xen_guest_handle(r->buffer, (uint8_t *)rec);
+        expect(!sim_adjust_global(&op) && r->nr == 1 &&
+               rec[0].domid == seen[i], "read %u is d%u, not d%u", i, seen[i],
+               rec[0].domid);
+    }
+    sim_shutdown();
+}
+
 static void records_odd_size(void)
 {
     struct {
@@ -160,6 +251,8 @@ static void records_odd_size(void)
     for ( i = 0; i < 3; i++ )
     {
         expect(big[i].rec.domid == i + 1, "record %u is there", i);
+        expect(big[i].rec.affinity == 1 && !(big[i].rec.flags &
+               XEN_SCHED_ACTIVITY_REC_AFFINE_ABOVE), "pCPUs that there are");
         for ( j = 0; j < 16; j++ )
             expect(big[i].more[j] == 0, "what Xen does not know is 0");
     }
@@ -517,6 +610,8 @@ const struct test control_tests[] = {
     { "pool move while parked", pool_move_parked },
     { "pool move keeps weight, cap, lease", pool_move_keeps_terms },
     { "records: complete and consistent", records_complete },
+    { "records: what is set", records_tell_terms },
+    { "records: domains come and go", records_while_domains_go },
     { "records: other sizes", records_odd_size },
     { "bad domctl", bad_domctl },
     { "a dying domain is not set", dying_refused },

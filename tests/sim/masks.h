@@ -48,7 +48,8 @@ static inline unsigned int cpumask_next(int n, const cpumask_t *m)
         return nr_cpu_ids;
     for ( rest = m->bits[i] & (~0ul << (n % BITS_PER_LONG)); !rest; )
     {
-        if ( ++i >= sim_mask_words )
+        /* The second is for the compiler, who does not know the first. */
+        if ( ++i >= sim_mask_words || i >= SIM_MASK_WORDS )
             return nr_cpu_ids;
         rest = m->bits[i];
     }

@@ -449,9 +449,15 @@ static void do_records(void)
     for_each_domain_in_cpupool ( d, sim_pool[pool] )
         for_each_vcpu ( d, v )
         {
+            struct xen_domctl_sched_activity set = get(d);
+
             if ( i >= nr || rec[i].domid != d->domain_id ||
                  rec[i].vcpu_id != v->vcpu_id )
                 sim_bug(__FILE__, __LINE__, "a record is missing");
+            if ( rec[i].weight != set.weight || rec[i].cap != set.cap ||
+                 rec[i].urgency != set.urgency ||
+                 rec[i].lease_ms != set.lease_ms )
+                sim_bug(__FILE__, __LINE__, "a record tells other terms");
             /* In units of 2, Xen's count begins before both have switched. */
             if ( !sim_skew_max() && get_sched_res(0)->granularity == 1 &&
                  rec[i].time_ns[RUNSTATE_running] != sim_run_ns(v) )

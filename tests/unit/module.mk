@@ -25,4 +25,11 @@ $(UNIT_AVM_TESTS): $(UNIT_OUT)/%: tests/unit/%.c $(UNIT_OUT)/libavm.a
 	$(CC) $(LIBAVM_CFLAGS) $(UNIT_SAN) -MMD -MP -o $@ $< \
 	    $(UNIT_OUT)/libavm.a $(LIBAVM_LIBS) -lcmocka
 
+# How much the agent takes from the host: "make bench-agent".
+build/test/bench-sample: tests/unit/bench-sample.c build/libavm/libavm.a
+	@mkdir -p $(@D)
+	$(CC) $(LIBAVM_CFLAGS) -MMD -MP -o $@ $< build/libavm/libavm.a \
+	    $(LIBAVM_LIBS)
+
+-include build/test/bench-sample.d
 -include $(UNIT_AVM_OBJ:.o=.d) $(UNIT_AVM_TESTS:=.d)

@@ -3,11 +3,17 @@
 #ifndef SYSROOT_H
 #define SYSROOT_H
 
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-static char root[] = "/tmp/avm-sysroot-XXXXXX";
+#ifndef SYSROOT
+#define SYSROOT "/tmp/avm-sysroot-XXXXXX"
+#endif
+
+static char root[] = SYSROOT;
 
 static void put(const char *value, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
@@ -29,7 +35,10 @@ static void put(const char *value, const char *fmt, ...)
         *p = '/';
     }
     f = fopen(path, "w");
-    assert_non_null(f);
+    if (!f) {
+        perror(path);
+        abort();
+    }
     fputs(value, f);
     fclose(f);
 }

@@ -206,6 +206,124 @@ static void io_max(void **state)
     thread(43, "1.xvda-1\n", 2);
     assert_int_equal(avm_blkback_get(&h, 1, &bps), 0);
     assert_int_equal(bps, 0);
+    free(h.thread);
+}
+
+/* Samples look a few domains up in turn, by what they know of the devices. */
+static char *asked_read(void *ctx, uint32_t t, const char *path)
+{
+    (*(unsigned int *)ctx)++;
+    return fake_read(NULL, t, path);
+}
+
+static bool fake_link_name(void *ctx, uint32_t ifindex, char *name)
+{
+    (void)ctx;
+    return snprintf(name, AVM_IFNAME, "v%u", ifindex) < AVM_IFNAME;
+}
+
+static void samples_look_in_turn(void **state)
+{
+    static const struct avm_ops sample_ops = {
+        .store_begin = fake_begin, .store_read = asked_read,
+        .link_name = fake_link_name,
+    };
+    enum { NR = 100 };
+    struct avm_domain_sample *d = calloc(NR, sizeof(*d));
+    struct avm_vif *v = calloc(NR, sizeof(*v));
+    unsigned int asked = 0, round, i, known = 0;
+    avm_handle h = {
+        .ops = &sample_ops, .ctx = &asked, .sysroot = root, .vif = v,
+        .nr_vifs = NR, .links_known = true, .in_sample = true,
+    };
+
+    (void)state;
+    for (i = 0; i < NR; i++) {
+        d[i].domid = 200 + i;
+        d[i].have = AVM_HAVE_NET;
+        d[i].net_devices = 1 + i;
+        v[i] = (struct avm_vif){ .ifindex = 1 + i, .domid = 200 + i };
+    }
+    put("", "sys/class/net/v1/queues/tx-0/x");
+    put("", "sys/class/net/v1/queues/tx-1/x");
+    fake_write(NULL, 0, "backend/vif/200/0/rate", "50000,50000");
+
+    for (round = 0; round < 14; round++) {
+        asked = 0;
+        for (i = 0; i < NR; i++)
+            memset(&d[i].params, 0, sizeof(d[i].params));
+        avm_limits_read(&h, d, NR);
+        assert_int_equal(asked, 16);
+        for (known = i = 0; i < NR; i++)
+            known += !!(d[i].params.can & AVM_CAN_NET_OUT);
+        assert_int_equal(known, 16 * (round + 1) < NR ? 16 * (round + 1) : NR);
+        assert_int_equal(d[0].params.net_out_max_bps, 2000000);
+    }
+
+    /* Somebody takes it away: seen when its turn comes. */
+    fake_rm(NULL, 0, "backend/vif/200/0/rate");
+    for (round = 0; round < 7 && d[0].params.net_out_max_bps; round++) {
+        d[0].params.net_out_max_bps = 0;
+        avm_limits_read(&h, d, NR);
+    }
+    assert_int_equal(d[0].params.net_out_max_bps, 0);
+
+    /* Another vif: at once, whose turn it is or not. */
+    fake_write(NULL, 0, "backend/vif/250/0/rate", "50000,50000");
+    d[50].net_devices = 1000;
+    avm_limits_read(&h, d, NR);
+    assert_int_equal(d[50].params.net_out_max_bps, 1000000);
+    fake_rm(NULL, 0, "backend/vif/250/0/rate");
+    free(h.entry);
+    free(v);
+    free(d);
+}
+
+/* The same from what a sample knows as from a walk; /proc is walked once. */
+static void samples_share_threads(void **state)
+{
+    avm_handle h = handle();
+    struct avm_vbd v[2] = {
+        { .domid = 7, .major = 8, .minor = 0 },
+        { .domid = 7, .major = 8, .minor = 0 }, /* the same disk, once */
+    };
+    char path[128];
+    uint64_t bps;
+
+    (void)state;
+    thread(70, "7.xvda-0\n", 2);
+    put("70\n", "sys/fs/cgroup/avm/avm-7/cgroup.procs");
+    put("8:0 rbps=3000000 wbps=3000000 riops=max wiops=max\n",
+        "sys/fs/cgroup/avm/avm-7/io.max");
+    h.vbd = v;
+    h.nr_vbds = 2;
+    h.in_sample = true;
+    assert_int_equal(avm_blkback_get(&h, 7, &bps), 0);
+    assert_int_equal(bps, 3000000);
+    assert_true(h.threads_left);
+
+    /* It ended, and its group has nobody any more. */
+    snprintf(path, sizeof(path), "rm -r %s/proc/70", root);
+    assert_int_equal(system(path), 0);
+    assert_int_equal(avm_blkback_get(&h, 7, &bps), 0);
+    assert_int_equal(bps, 3000000);
+    put("", "sys/fs/cgroup/avm/avm-7/cgroup.procs");
+    assert_int_equal(avm_blkback_get(&h, 7, &bps), 0);
+    assert_int_equal(bps, 0);
+
+    /* Another one came; who asks besides the samples learns of it at once. */
+    thread(71, "7.xvda\n", 2);
+    put("71\n", "sys/fs/cgroup/avm/avm-7/cgroup.procs");
+    put("8:0\n", "sys/bus/xen-backend/devices/vbd-7-51712/physical_device");
+    assert_int_equal(avm_blkback_get(&h, 7, &bps), 0);
+    assert_int_equal(bps, 0);
+    h.in_sample = false;
+    assert_int_equal(avm_blkback_get(&h, 7, &bps), 0);
+    assert_int_equal(bps, 3000000);
+    h.in_sample = true;
+    assert_int_equal(avm_blkback_get(&h, 7, &bps), 0);
+    assert_int_equal(bps, 3000000);
+    free(h.thread);
 }
 
 /* On a disk that divides by weight, below a partition, a volume or a file. */
@@ -251,6 +369,7 @@ static void disk_share(void **state)
     assert_int_equal(errno, EINVAL);
     assert_int_equal(avm_blkback_share_set(&h, 5, 400), -1);
     assert_int_equal(errno, ENOTSUP);
+    free(h.thread);
 }
 
 static void bottom_of(uint32_t major, uint32_t minor, uint32_t to_major,
@@ -313,6 +432,8 @@ int main(void)
         cmocka_unit_test(io_max),
         cmocka_unit_test(disk_share),
         cmocka_unit_test(bottom_disk),
+        cmocka_unit_test(samples_look_in_turn),
+        cmocka_unit_test(samples_share_threads),
         cmocka_unit_test(no_disk_limits),
     };
 

@@ -23,6 +23,9 @@
 #define THREADS_MAX 256
 #define DISKS_MAX   64
 
+/* Samples that share a list of threads. */
+#define THREADS_GOOD_FOR 16
+
 /* Parent of all kernel threads. */
 #define KTHREADD 2
 
@@ -79,6 +82,30 @@ static int make_group(avm_handle *h, const char *dir)
     return mkdir(dir, 0755) && errno != EEXIST ? -1 : 0;
 }
 
+/* The disk is one more, unless it is among the 'nr' already. Returns how many. */
+static int add_disk(struct avm_blockdev *disk, int nr, uint32_t major, uint32_t minor)
+{
+    int i;
+
+    for (i = 0; i < nr; i++)
+        if (disk[i].major == major && disk[i].minor == minor)
+            return nr;
+    disk[nr] = (struct avm_blockdev){ major, minor };
+    return nr + 1;
+}
+
+/* As find_disks(), from what the sample that is being taken knows. */
+static int known_disks(avm_handle *h, uint32_t domid, struct avm_blockdev *disk)
+{
+    size_t i;
+    int nr = 0;
+
+    for (i = 0; i < h->nr_vbds && nr < DISKS_MAX; i++)
+        if (h->vbd[i].domid == domid && (h->vbd[i].major || h->vbd[i].minor))
+            nr = add_disk(disk, nr, h->vbd[i].major, h->vbd[i].minor);
+    return nr;
+}
+
 /* Whole disks behind the domain's vbds, each once. */
 static int find_disks(avm_handle *h, uint32_t domid, struct avm_blockdev *disk)
 {
@@ -86,9 +113,11 @@ static int find_disks(avm_handle *h, uint32_t domid, struct avm_blockdev *disk)
     unsigned int major, minor;
     uint32_t owner, device;
     struct dirent *e;
-    int nr = 0, i;
+    int nr = 0;
     DIR *all;
 
+    if (h->in_sample)
+        return known_disks(h, domid, disk);
     all = avm_sysfs_dir(h->sysroot, AVM_BACKENDS, base, sizeof(base));
     if (!all)
         return errno == ENOENT ? 0 : -1;
@@ -100,11 +129,7 @@ static int find_disks(avm_handle *h, uint32_t domid, struct avm_blockdev *disk)
             !avm_sysfs_line(dir, "physical_device", line, sizeof(line)) ||
             sscanf(line, "%x:%x", &major, &minor) != 2)
             continue;
-        for (i = 0; i < nr; i++)
-            if (disk[i].major == major && disk[i].minor == minor)
-                break;
-        if (i == nr)
-            disk[nr++] = (struct avm_blockdev){ major, minor };
+        nr = add_disk(disk, nr, major, minor);
     }
     closedir(all);
     return nr;
@@ -123,27 +148,79 @@ static bool is_kthread(const char *dir)
     return p && sscanf(p, ") %*c %d", &parent) == 1 && parent == KTHREADD;
 }
 
-static int find_threads(avm_handle *h, uint32_t domid, int *pid)
+/* "12.xvda-0" or, with one ring, "12.xvda" is of domain 12. */
+static bool thread_owner(const char *comm, uint32_t *domid)
 {
-    char proc[256], dir[512], comm[32], prefix[16];
+    unsigned long v;
+    char *end;
+
+    if (!isdigit((unsigned char)*comm))
+        return false;
+    v = strtoul(comm, &end, 10);
+    *domid = (uint32_t)v;
+    return *end == '.' && v < NO_DOMAIN;
+}
+
+/*
+ * Threads of blkback: those of 'domid', or with NO_DOMAIN all of them, go to
+ * h->thread.
+ */
+static int list_threads(avm_handle *h, uint32_t domid)
+{
+    char proc[256], dir[512], comm[32];
+    struct avm_thread *more;
     struct dirent *e;
-    int nr = 0;
+    size_t room = 0;
+    uint32_t owner;
     DIR *all;
 
-    snprintf(prefix, sizeof(prefix), "%u.", domid);
+    h->nr_threads = 0;
     all = avm_sysfs_dir(h->sysroot, "/proc", proc, sizeof(proc));
     if (!all)
         return errno == ENOENT ? 0 : -1;
-    while (nr < THREADS_MAX && (e = readdir(all))) {
+    while ((e = readdir(all))) {
         if (!isdigit((unsigned char)e->d_name[0]) ||
             snprintf(dir, sizeof(dir), "%s/%s", proc, e->d_name) >=
             (int)sizeof(dir) ||
             !avm_sysfs_line(dir, "comm", comm, sizeof(comm)) ||
-            strncmp(comm, prefix, strlen(prefix)) || !is_kthread(dir))
+            !thread_owner(comm, &owner) ||
+            (domid != NO_DOMAIN && domid != owner) || !is_kthread(dir))
             continue;
-        pid[nr++] = atoi(e->d_name);
+        if (h->nr_threads == room) {
+            room = room ? 2 * room : 64;
+            more = realloc(h->thread, room * sizeof(*more));
+            if (!more) {
+                closedir(all);
+                return -1;
+            }
+            h->thread = more;
+        }
+        h->thread[h->nr_threads++] = (struct avm_thread){ owner,
+                                                          atoi(e->d_name) };
     }
     closedir(all);
+    return 0;
+}
+
+/*
+ * A walk through /proc takes long where there are many domains, so samples share
+ * one: a thread that ended meanwhile is seen as missing in its group.
+ */
+static int find_threads(avm_handle *h, uint32_t domid, int *pid)
+{
+    size_t i;
+    int nr = 0;
+
+    if (!h->in_sample || !h->threads_left) {
+        h->threads_left = 0;
+        if (list_threads(h, h->in_sample ? NO_DOMAIN : domid))
+            return -1;
+        if (h->in_sample)
+            h->threads_left = THREADS_GOOD_FOR;
+    }
+    for (i = 0; i < h->nr_threads && nr < THREADS_MAX; i++)
+        if (h->thread[i].domid == domid)
+            pid[nr++] = h->thread[i].pid;
     return nr;
 }
 

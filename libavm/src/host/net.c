@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * net: what went through the virtual network devices that have their back-end
- * here. /sys/class/net/X/device/nodename says whose X is, whatever its name.
+ * here. The kernel tells the counters of all links at once (links.c), and
+ * /sys/class/net/X/device/nodename, which is looked at when a link is new, says
+ * whose X is, whatever its name.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "edge.h"
 
@@ -17,69 +21,152 @@ static bool ends_with(const char *s, const char *end)
     return n >= m && !strcmp(s + n - m, end);
 }
 
-bool avm_vif_owner(const char *dir, const char *name, char *nodename,
-                   size_t size, uint32_t *domid, uint32_t *index)
+bool avm_vif_owner(int net, const char *name, char *nodename, size_t size,
+                   uint32_t *domid, uint32_t *index)
 {
     static const char prefix[] = "backend/vif/";
+    char path[300];
 
     /* The emulated twin of a vif: the same traffic, or none. */
     return !ends_with(name, "-emu") &&
-           avm_sysfs_line(dir, "device/nodename", nodename, size) &&
+           snprintf(path, sizeof(path), "%s/device/nodename", name) <
+           (int)sizeof(path) &&
+           avm_sysfs_line_at(net, path, nodename, size) &&
            !strncmp(nodename, prefix, sizeof(prefix) - 1) &&
            avm_parse_pair(nodename + sizeof(prefix) - 1, '/', domid, index);
 }
 
-/* 'node' is another one when the device is. */
-static void add_device(const char *dir, const char *name, uint64_t node,
-                       struct avm_domain_sample *dom, size_t nr)
+/*
+ * What dom0 receives on the device is what the guest sent. 'node' is another one
+ * when the device is.
+ */
+static void add_link(const struct avm_link *l, uint64_t node,
+                     struct avm_domain_sample *d)
 {
-    char nodename[64], stats[512];
-    uint64_t rx, tx, rx_p, tx_p, rx_d, tx_d;
-    uint32_t domid, index;
-    struct avm_domain_sample *d;
-
-    if (!avm_vif_owner(dir, name, nodename, sizeof(nodename), &domid, &index))
-        return;
-    d = avm_domain_find(dom, nr, domid);
-    if (!d ||
-        snprintf(stats, sizeof(stats), "%s/statistics", dir) >=
-        (int)sizeof(stats))
-        return;
-    /* All or nothing: the device may go while we read. */
-    if (!avm_sysfs_u64(stats, "rx_bytes", &rx) ||
-        !avm_sysfs_u64(stats, "tx_bytes", &tx) ||
-        !avm_sysfs_u64(stats, "rx_packets", &rx_p) ||
-        !avm_sysfs_u64(stats, "tx_packets", &tx_p) ||
-        !avm_sysfs_u64(stats, "rx_dropped", &rx_d) ||
-        !avm_sysfs_u64(stats, "tx_dropped", &tx_d))
-        return;
-
-    /* What dom0 receives on the device is what the guest sent. */
     d->have |= AVM_HAVE_NET;
     d->net_devices += node;
-    d->count.net_rx_bytes += tx;
-    d->count.net_tx_bytes += rx;
-    d->count.net_rx_packets += tx_p;
-    d->count.net_tx_packets += rx_p;
-    d->count.net_drops += rx_d + tx_d;
+    d->count.net_rx_bytes += l->tx_bytes;
+    d->count.net_tx_bytes += l->rx_bytes;
+    d->count.net_rx_packets += l->tx_packets;
+    d->count.net_tx_packets += l->rx_packets;
+    d->count.net_drops += l->rx_dropped + l->tx_dropped;
 }
 
-int avm_net_read(const char *sysroot, struct avm_domain_sample *dom, size_t nr)
+/* ------------------------------------------------------------------------ */
+/* By netlink                                                               */
+
+/* False: it cannot be told yet. */
+static bool whose(avm_handle *h, int net, uint32_t ifindex, struct avm_vif *v)
 {
-    char base[256], dir[512];
+    char name[AVM_IFNAME], nodename[64];
+
+    *v = (struct avm_vif){ .ifindex = ifindex, .domid = NO_DOMAIN };
+    if (!h->ops->link_name(h->ctx, ifindex, name))
+        return false;
+    errno = 0;
+    if (avm_vif_owner(net, name, nodename, sizeof(nodename), &v->domid,
+                      &v->index))
+        return true;
+    v->domid = NO_DOMAIN;
+    return !errno || errno == ENOENT || errno == ENOTDIR;
+}
+
+static int ifindex_cmp(const void *pa, const void *pb)
+{
+    const struct avm_link *a = pa, *b = pb;
+
+    return a->ifindex < b->ifindex ? -1 : a->ifindex > b->ifindex;
+}
+
+static int read_links(avm_handle *h, int net, const struct avm_link *link,
+                      size_t nr_links, struct avm_domain_sample *dom,
+                      size_t nr)
+{
+    struct avm_vif *v = calloc(nr_links ? nr_links : 1, sizeof(*v));
+    const struct avm_vif *old = h->vif, *end = h->vif + h->nr_vifs;
+    struct avm_domain_sample *d;
+    size_t i, n = 0;
+
+    if (!v)
+        return -1;
+    for (i = 0; i < nr_links; i++) {
+        if (i && link[i].ifindex == link[i - 1].ifindex)
+            continue;
+        while (old < end && old->ifindex < link[i].ifindex)
+            old++;
+        if (old < end && old->ifindex == link[i].ifindex)
+            v[n] = *old;
+        else if (!whose(h, net, link[i].ifindex, &v[n]))
+            continue;
+        d = v[n].domid == NO_DOMAIN ? NULL :
+            avm_domain_find(dom, nr, v[n].domid);
+        if (d)
+            add_link(&link[i], link[i].ifindex, d);
+        n++;
+    }
+    free(h->vif);
+    h->vif = v;
+    h->nr_vifs = n;
+    h->links_known = true;
+    return 0;
+}
+
+/* ------------------------------------------------------------------------ */
+/* By /sys                                                                  */
+
+static void read_device(int net, const char *name, uint64_t node,
+                        struct avm_domain_sample *dom, size_t nr)
+{
+    char nodename[64], stats[300];
+    struct avm_domain_sample *d;
+    uint32_t domid, index;
+    struct avm_link l;
+    int dir;
+
+    if (!avm_vif_owner(net, name, nodename, sizeof(nodename), &domid, &index))
+        return;
+    d = avm_domain_find(dom, nr, domid);
+    if (!d || snprintf(stats, sizeof(stats), "%s/statistics", name) >=
+              (int)sizeof(stats))
+        return;
+    dir = avm_sysfs_open(net, stats);
+    if (dir < 0)
+        return;
+    /* All or nothing: the device may go while we read. */
+    if (avm_sysfs_u64(dir, "rx_bytes", &l.rx_bytes) &&
+        avm_sysfs_u64(dir, "tx_bytes", &l.tx_bytes) &&
+        avm_sysfs_u64(dir, "rx_packets", &l.rx_packets) &&
+        avm_sysfs_u64(dir, "tx_packets", &l.tx_packets) &&
+        avm_sysfs_u64(dir, "rx_dropped", &l.rx_dropped) &&
+        avm_sysfs_u64(dir, "tx_dropped", &l.tx_dropped))
+        add_link(&l, node, d);
+    close(dir);
+}
+
+int avm_net_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr)
+{
+    struct avm_link *link = NULL;
+    size_t nr_links = 0;
+    char base[256];
     struct dirent *e;
+    int rc = 0;
     DIR *all;
 
-    all = avm_sysfs_dir(sysroot, "/sys/class/net", base, sizeof(base));
+    all = avm_sysfs_dir(h->sysroot, "/sys/class/net", base, sizeof(base));
     if (!all)
         return errno == ENOENT ? 0 : -1;
-    while ((e = readdir(all))) {
-        if (e->d_name[0] == '.')
-            continue;
-        if (snprintf(dir, sizeof(dir), "%s/%s", base, e->d_name) <
-            (int)sizeof(dir))
-            add_device(dir, e->d_name, e->d_ino, dom, nr);
+    if (h->ops->links && !h->ops->links(h->ctx, &link, &nr_links)) {
+        if (nr_links)
+            qsort(link, nr_links, sizeof(*link), ifindex_cmp);
+        rc = read_links(h, dirfd(all), link, nr_links, dom, nr);
+    } else if (h->ops->links && errno != ENOTSUP) {
+        rc = -1;
+    } else {
+        while ((e = readdir(all)))
+            if (e->d_name[0] != '.')
+                read_device(dirfd(all), e->d_name, e->d_ino, dom, nr);
     }
+    free(link);
     closedir(all);
-    return 0;
+    return rc;
 }

@@ -48,6 +48,27 @@ static unsigned int count_queues(const char *dir)
     return nr ? nr : 1;
 }
 
+/* The vifs of a domain, as the sample that is being taken knows them. */
+static int known_vifs(avm_handle *h, uint32_t domid, struct vif *vif)
+{
+    char name[AVM_IFNAME], dir[512];
+    size_t i;
+    int nr = 0;
+
+    for (i = 0; i < h->nr_vifs && nr < VIFS_MAX; i++) {
+        const struct avm_vif *v = &h->vif[i];
+
+        if (v->domid != domid || !h->ops->link_name(h->ctx, v->ifindex, name) ||
+            snprintf(dir, sizeof(dir), "%s/sys/class/net/%s", h->sysroot,
+                     name) >= (int)sizeof(dir))
+            continue;
+        snprintf(vif[nr].nodename, sizeof(vif[nr].nodename),
+                 "backend/vif/%u/%u", v->domid, v->index);
+        vif[nr++].queues = count_queues(dir);
+    }
+    return nr;
+}
+
 /* The vifs of a domain with their back-end here. -1: /sys cannot be read. */
 static int find_vifs(avm_handle *h, uint32_t domid, struct vif *vif)
 {
@@ -57,6 +78,8 @@ static int find_vifs(avm_handle *h, uint32_t domid, struct vif *vif)
     int nr = 0;
     DIR *all;
 
+    if (h->in_sample && h->links_known)
+        return known_vifs(h, domid, vif);
     all = avm_sysfs_dir(h->sysroot, "/sys/class/net", base, sizeof(base));
     if (!all)
         return errno == ENOENT ? 0 : -1;
@@ -64,7 +87,7 @@ static int find_vifs(avm_handle *h, uint32_t domid, struct vif *vif)
         if (e->d_name[0] == '.' ||
             snprintf(dir, sizeof(dir), "%s/%s", base, e->d_name) >=
             (int)sizeof(dir) ||
-            !avm_vif_owner(dir, e->d_name, vif[nr].nodename,
+            !avm_vif_owner(dirfd(all), e->d_name, vif[nr].nodename,
                            sizeof(vif[nr].nodename), &owner, &index) ||
             owner != domid)
             continue;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* sysfs: small files with one value, strictly parsed. */
+#define _GNU_SOURCE /* O_PATH */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -20,22 +21,20 @@ DIR *avm_sysfs_dir(const char *sysroot, const char *path, char *dir, size_t len)
     return opendir(dir);
 }
 
-bool avm_sysfs_line(const char *dir, const char *name, char *buf, size_t len)
+int avm_sysfs_open(int dir, const char *path)
 {
-    char path[512];
+    return openat(dir, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* From the start of an open file, which sysfs fills in anew then. */
+static bool first_line(int fd, char *buf, size_t len)
+{
     char *end;
     ssize_t n;
-    int fd;
 
-    if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
-        return false;
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
     do
-        n = read(fd, buf, len);
+        n = pread(fd, buf, len, 0);
     while (n < 0 && errno == EINTR);
-    close(fd);
     if (n < 0 || (size_t)n >= len)
         return false;
     buf[n] = '\0';
@@ -43,6 +42,26 @@ bool avm_sysfs_line(const char *dir, const char *name, char *buf, size_t len)
     if (end)
         *end = '\0';
     return true;
+}
+
+bool avm_sysfs_line_at(int dir, const char *name, char *buf, size_t len)
+{
+    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+    bool ok;
+
+    if (fd < 0)
+        return false;
+    ok = first_line(fd, buf, len);
+    close(fd);
+    return ok;
+}
+
+bool avm_sysfs_line(const char *dir, const char *name, char *buf, size_t len)
+{
+    char path[512];
+
+    return snprintf(path, sizeof(path), "%s/%s", dir, name) <
+           (int)sizeof(path) && avm_sysfs_line_at(AT_FDCWD, path, buf, len);
 }
 
 /* Decimal digits only: strtoull alone would take signs and spaces as well. */
@@ -57,15 +76,25 @@ static const char *parse_u64(const char *s, uint64_t *value)
     return errno ? NULL : end;
 }
 
-bool avm_sysfs_u64(const char *dir, const char *name, uint64_t *value)
+bool avm_sysfs_u64_of(int fd, uint64_t *value)
 {
     char line[32];
     const char *end;
 
-    if (!avm_sysfs_line(dir, name, line, sizeof(line)))
+    if (!first_line(fd, line, sizeof(line)))
         return false;
     end = parse_u64(line, value);
     return end && !*end;
+}
+
+bool avm_sysfs_u64(int dir, const char *name, uint64_t *value)
+{
+    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+    bool ok = fd >= 0 && avm_sysfs_u64_of(fd, value);
+
+    if (fd >= 0)
+        close(fd);
+    return ok;
 }
 
 bool avm_parse_pair(const char *s, char sep, uint32_t *a, uint32_t *b)

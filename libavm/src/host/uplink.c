@@ -120,50 +120,86 @@ static int port_cmp(const void *pa, const void *pb)
     return a->ifindex < b->ifindex ? -1 : a->ifindex > b->ifindex;
 }
 
+struct ports {
+    struct port *port;
+    size_t nr;
+};
+
+/* One more, if it is a port of the same bridge. -1: no memory. */
+static int add_port(avm_handle *h, const char *bridge, const char *name,
+                    uint32_t domid, struct ports *to)
+{
+    char of[IF_NAMESIZE];
+    struct port *more;
+
+    if (!bridge_of(h, name, of) || strcmp(of, bridge))
+        return 0;
+    more = realloc(to->port, (to->nr + 1) * sizeof(*more));
+    if (!more)
+        return -1;
+    to->port = more;
+    more += to->nr;
+    more->domid = domid;
+    snprintf(more->name, sizeof(more->name), "%s", name);
+    /* One that goes right now is none. */
+    more->ifindex = if_nametoindex(name);
+    to->nr += more->ifindex != 0;
+    return 0;
+}
+
+/* From what the sample that is being taken knows. */
+static int known_ports(avm_handle *h, const char *bridge, struct ports *to)
+{
+    char name[IF_NAMESIZE];
+    size_t i;
+
+    for (i = 0; i < h->nr_vifs; i++)
+        if (h->vif[i].domid != NO_DOMAIN &&
+            if_indextoname(h->vif[i].ifindex, name) &&
+            add_port(h, bridge, name, h->vif[i].domid, to))
+            return -1;
+    return 0;
+}
+
+static int search_ports(avm_handle *h, const char *bridge, struct ports *to)
+{
+    char base[256], node[64];
+    uint32_t domid, index;
+    struct dirent *e;
+    int rc = 0;
+    DIR *all = avm_sysfs_dir(h->sysroot, "/sys/class/net", base, sizeof(base));
+
+    if (!all)
+        return -1;
+    while (!rc && (e = readdir(all)))
+        if (e->d_name[0] != '.' && strlen(e->d_name) < IF_NAMESIZE &&
+            avm_vif_owner(dirfd(all), e->d_name, node, sizeof(node), &domid,
+                          &index))
+            rc = add_port(h, bridge, e->d_name, domid, to);
+    closedir(all);
+    return rc;
+}
+
 /* By domid. -1: no memory, or no /sys. */
 static int find_ports(avm_handle *h, const char *uplink, struct port **ports,
                       size_t *nr_ports)
 {
-    char bridge[IF_NAMESIZE], of[IF_NAMESIZE], base[256], dir[512], node[64];
-    uint32_t domid, index;
-    struct port *port = NULL, *more;
-    struct dirent *e;
-    size_t nr = 0;
-    DIR *all;
+    char bridge[IF_NAMESIZE];
+    struct ports all = { NULL, 0 };
 
     *ports = NULL;
     *nr_ports = 0;
     if (!bridge_of(h, uplink, bridge))
         return 0;
-    all = avm_sysfs_dir(h->sysroot, "/sys/class/net", base, sizeof(base));
-    if (!all)
+    if (h->in_sample && h->links_known ? known_ports(h, bridge, &all) :
+                                         search_ports(h, bridge, &all)) {
+        free(all.port);
         return -1;
-    while ((e = readdir(all))) {
-        if (e->d_name[0] == '.' || strlen(e->d_name) >= IF_NAMESIZE ||
-            snprintf(dir, sizeof(dir), "%s/%s", base, e->d_name) >=
-            (int)sizeof(dir) ||
-            !avm_vif_owner(dir, e->d_name, node, sizeof(node), &domid,
-                           &index) ||
-            !bridge_of(h, e->d_name, of) || strcmp(of, bridge))
-            continue;
-        more = realloc(port, (nr + 1) * sizeof(*port));
-        if (!more) {
-            free(port);
-            closedir(all);
-            return -1;
-        }
-        port = more;
-        port[nr].domid = domid;
-        strcpy(port[nr].name, e->d_name);
-        /* One that goes right now is none. */
-        port[nr].ifindex = if_nametoindex(e->d_name);
-        nr += port[nr].ifindex != 0;
     }
-    closedir(all);
-    if (nr)
-        qsort(port, nr, sizeof(*port), port_cmp);
-    *ports = port;
-    *nr_ports = nr;
+    if (all.nr)
+        qsort(all.port, all.nr, sizeof(*all.port), port_cmp);
+    *ports = all.port;
+    *nr_ports = all.nr;
     return 0;
 }
 

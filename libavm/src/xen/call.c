@@ -166,6 +166,8 @@ const struct avm_ops avm_ops_xen = {
     .store_write = real_store_write,
     .store_readable_by = real_store_readable_by,
     .store_rm = real_store_rm,
+    .links = avm_links_read,
+    .link_name = avm_links_name,
     .close = real_close,
 };
 

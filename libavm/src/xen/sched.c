@@ -28,12 +28,25 @@ uint32_t avm_sched_can(uint32_t sched_id)
 /* ------------------------------------------------------------------------ */
 /* Affinity                                                                 */
 
-/*
- * The union of all vCPUs' hard affinities. Returns false if 64 bits cannot tell
- * it, or if it cannot be read.
- */
-static bool affinity_get(avm_handle *h, const struct avm_pool *pool,
-                         uint32_t domid, uint32_t max_vcpu, uint64_t *mask)
+void avm_sched_affinity(const struct avm_pool *pool, uint64_t low, bool others,
+                        struct avm_params *p)
+{
+    /* Every pCPU there is: no matter how many bits Xen sets beyond these. */
+    if (pool->pcpus && !(pool->pcpus & ~low) &&
+        (others || pool->nr_pcpus <= 64)) {
+        p->affinity = UINT64_MAX;
+    } else if (low && !others) {
+        p->affinity = low;
+    } else { /* 64 bits cannot tell it */
+        p->affinity = UINT64_MAX;
+        p->can &= ~AVM_CAN_AFFINITY;
+    }
+}
+
+/* The union of all vCPUs' hard affinities. */
+static void affinity_get(avm_handle *h, const struct avm_pool *pool,
+                         uint32_t domid, uint32_t max_vcpu,
+                         struct avm_params *p)
 {
     const uint8_t *map = h->list;
     uint64_t low = 0;
@@ -51,22 +64,16 @@ static bool affinity_get(avm_handle *h, const struct avm_pool *pool,
         a->flags = XEN_VCPUAFFINITY_HARD;
         set_xen_guest_handle(a->cpumap_hard.bitmap, h->list);
         a->cpumap_hard.nr_bits = AFFINITY_BITS;
-        if (avm_do_domctl(h) < 0)
-            return false;
+        if (avm_do_domctl(h) < 0) {
+            p->can &= ~AVM_CAN_AFFINITY;
+            return;
+        }
         for (i = 0; i < 8; i++)
             low |= (uint64_t)map[i] << (8 * i);
         for (i = 8; i < AFFINITY_BITS / 8; i++)
             high |= map[i];
     }
-
-    /* Every pCPU there is: no matter how many bits Xen sets beyond these. */
-    if (pool->pcpus && !(pool->pcpus & ~low) &&
-        (high || pool->nr_pcpus <= 64)) {
-        *mask = UINT64_MAX;
-        return true;
-    }
-    *mask = low;
-    return !high && low;
+    avm_sched_affinity(pool, low, high, p);
 }
 
 static int affinity_set(avm_handle *h, uint32_t domid, uint32_t max_vcpu,
@@ -144,10 +151,7 @@ int avm_sched_get(avm_handle *h, const struct avm_pool *pool, uint32_t domid,
             break;
         }
     }
-    if (!affinity_get(h, pool, domid, max_vcpu, &p->affinity)) {
-        p->can &= ~AVM_CAN_AFFINITY;
-        p->affinity = UINT64_MAX;
-    }
+    affinity_get(h, pool, domid, max_vcpu, p);
     return 0;
 }
 

@@ -21,18 +21,32 @@ struct avm_store_entry *avm_store_entry(avm_handle *h, uint32_t domid,
                                         const struct avm_uuid *uuid)
 {
     struct avm_store_entry *e;
-    size_t i;
+    size_t lo = 0, hi = h->nr_entries;
 
-    for (i = 0; i < h->nr_entries; i++)
-        if (h->entry[i].domid == domid &&
-            avm_uuid_equal(&h->entry[i].uuid, uuid))
-            return &h->entry[i];
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
 
-    e = realloc(h->entry, (h->nr_entries + 1) * sizeof(*e));
-    if (!e)
-        return NULL;
-    h->entry = e;
-    e += h->nr_entries++;
+        if (h->entry[mid].domid < domid)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    /* A domid that was used again is there twice for a while. */
+    for (; lo < h->nr_entries && h->entry[lo].domid == domid; lo++)
+        if (avm_uuid_equal(&h->entry[lo].uuid, uuid))
+            return &h->entry[lo];
+
+    if (h->nr_entries == h->entry_room) {
+        size_t room = h->entry_room ? 2 * h->entry_room : 16;
+
+        e = realloc(h->entry, room * sizeof(*e));
+        if (!e)
+            return NULL;
+        h->entry = e;
+        h->entry_room = room;
+    }
+    e = &h->entry[lo];
+    memmove(e + 1, e, (h->nr_entries++ - lo) * sizeof(*e));
     memset(e, 0, sizeof(*e));
     e->domid = domid;
     e->uuid = *uuid;
@@ -84,7 +98,10 @@ int avm_store_names(avm_handle *h, struct avm_domain_sample *dom, size_t nr)
             untrusted = h->ops->store_read(h->ctx, 0, path);
             clean_name(untrusted, e->untrusted_name);
             free(untrusted);
-            e->reads_left = NAME_GOOD_FOR;
+            /* Not all of them are due in the same sample. */
+            e->reads_left = e->read_before ? NAME_GOOD_FOR :
+                                             1 + e->domid % NAME_GOOD_FOR;
+            e->read_before = true;
         }
         e->reads_left--;
         memcpy(dom[i].untrusted_name, e->untrusted_name, AVM_NAME_LEN);
