@@ -480,7 +480,11 @@ static void act_look_at_slice(struct act_unit *su, s_time_t now)
         act_new_slice(su, now);
     }
     else
+    {
+        if ( unlikely(su->evidence) )
+            act_event_at_home(su);
         act_expire_slice(su, now);
+    }
 }
 
 /*

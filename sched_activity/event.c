@@ -35,6 +35,9 @@
 #define ACT_EVIDENCE_RISE_SHIFT 3
 #define ACT_EVIDENCE_FALL_SHIFT 5
 
+/* Enough for a few looks at the wrong time, few enough for a guest that changes. */
+#define ACT_HOME_VOTES 4
+
 static unsigned long act_space(const struct act_unit *su)
 {
     return arch_vcpu_address_space(su->unit->vcpu_list);
@@ -107,6 +110,33 @@ bool act_event_away(const struct act_unit *su, s_time_t now)
            act_space(su) != su->home_space && !act_in_debt(su, now);
 }
 
+/*
+ * A slice of @su, which runs, is over. Where it is then is most often where it
+ * computes, as that takes most of its time; but one look does not count for much.
+ */
+void act_event_at_home(struct act_unit *su)
+{
+    unsigned long space = act_space(su);
+
+    if ( space == su->home_space )
+        su->home_votes = min(su->home_votes + 1, ACT_HOME_VOTES);
+    else if ( su->home_votes )
+        su->home_votes--;
+    else
+        su->home_space = space;
+}
+
+/* @su got a pCPU, and an event waits; or it was cut off at what one brought. */
+void act_event_resume(struct act_unit *su, s_time_t now)
+{
+    act_event_look(su, now);
+    if ( act_event_works(su, now) )
+    {
+        su->space = su->home_space;
+        su->at_work = true;
+    }
+}
+
 /* @su, which runs, goes on as a boost. */
 static void act_event_boost(struct act_unit *su, unsigned int why, s_time_t now)
 {
@@ -130,8 +160,6 @@ void act_event_go_on(struct act_unit *su, s_time_t now)
  */
 bool act_event_fresh(struct act_unit *su, s_time_t now)
 {
-    s_time_t event = su->unit->vcpu_list->activity.event_time;
-
     if ( su->class != ACT_FAIR || su->probe || !act_events_matter(su, now) ||
          act_in_debt(su, now) )
         return false;
@@ -142,7 +170,7 @@ bool act_event_fresh(struct act_unit *su, s_time_t now)
         return true;
     }
 
-    if ( event < su->picked || now >= event + act_probe(su) )
+    if ( !act_event_came(su, now) )
         return false;
 
     act_event_boost(su, ACT_TRC_BOOST_EVENT, now);
@@ -200,8 +228,6 @@ bool act_event_judge(struct act_unit *su, s_time_t now)
                          act_space_switches(su) - su->space_switches >= 2);
     act_learn(su, woke_task);
     act_trace(judgement, su, woke_task);
-    if ( back )
-        su->home_space = su->space;
     su->at_work = false;
 
     return true;

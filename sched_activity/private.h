@@ -274,6 +274,7 @@ struct act_unit {
     unsigned long space;          /* space then, and how often it had       */
     unsigned long space_switches; /* changed                                */
     unsigned long home_space;     /* 0, or: where it computes               */
+    int home_votes;               /* looks that say so, less those that don't */
     s_time_t reaction_avg;        /* 0, or: how soon it is at the task      */
     bool yielded;                 /* wants to be put behind others          */
     bool spun;                    /* gave its pCPU up because it spun       */
@@ -473,6 +474,8 @@ s_time_t act_probe(const struct act_unit *su);
 bool act_event_waits(const struct act_unit *su, s_time_t now);
 bool act_event(struct act_unit *su, s_time_t now);
 void act_event_look(struct act_unit *su, s_time_t now);
+void act_event_resume(struct act_unit *su, s_time_t now);
+void act_event_at_home(struct act_unit *su);
 bool act_event_away(const struct act_unit *su, s_time_t now);
 bool act_event_fresh(struct act_unit *su, s_time_t now);
 void act_event_go_on(struct act_unit *su, s_time_t now);
@@ -490,7 +493,7 @@ static inline void act_event_start(struct act_unit *su, s_time_t now)
 {
     su->at_work = false;
     if ( unlikely(su->event_waits) )
-        act_event_look(su, now);
+        act_event_resume(su, now);
     else
         act_event_watch(su, 0);
     su->event_waits = false;
@@ -505,10 +508,19 @@ static inline bool act_event_works(const struct act_unit *su, s_time_t now)
     return unlikely(su->home_space) && act_event_away(su, now);
 }
 
+/* Did an event come while @su ran, so late that it cannot have led to anything? */
+static inline bool act_event_came(const struct act_unit *su, s_time_t now)
+{
+    s_time_t event = su->unit->vcpu_list->activity.event_time;
+
+    return event >= su->picked && now < event + act_probe(su);
+}
+
 /* @su loses its pCPU although it could go on; what an event brought may wait. */
 static inline void act_event_preempted(struct act_unit *su, s_time_t now)
 {
-    su->event_waits = su->probe || act_event_works(su, now);
+    su->event_waits = su->probe || act_event_works(su, now) ||
+                      act_event_came(su, now);
     act_event_watch(su, 0);
 }
 
