@@ -18,7 +18,7 @@ FAR=10.42.0.200
 # The wire carries a little more than avmd is told, or packets would wait there.
 WIRE=4mbit
 LINK_BPS=400000
-MEASURE_S=6
+MEASURE_S=4
 declare -A CLIENT
 
 make_link() {
@@ -78,7 +78,6 @@ declare -A READ
 row() { avm history | grep -Eq "$1"; }
 # is_at_least A PERCENT B: A is at least so much of B
 is_at_least() { [ $(($1 * 100)) -ge $(($2 * $3)) ]; }
-has_htb() { tc qdisc show dev up0 | grep -q 'htb a7a0:'; }
 
 test_link() {
     local web backup
@@ -101,7 +100,6 @@ test_link() {
         row 'backup .* net-share +100 +25 avmd +verified'
     ok "the shares of the link follow the roles"
     avm explain web
-    tc -s class show dev up0
     sleep 1
     local w b s=$SECONDS
     w=$(sent_by web) b=$(sent_by backup)
@@ -133,9 +131,10 @@ test_link() {
 sent_by() { cat "/sys/class/net/vif$(xl domid "$1").0/statistics/rx_bytes"; }
 
 test_disk() {
-    guest_run desktop "diskread bytes=16384 seconds=120"
-    guest_run scan "diskread bytes=65536 seconds=120"
-    sleep 2
+    # As long as all below takes: dom0's pCPU is busy with it.
+    guest_run desktop "diskread bytes=16384 seconds=40"
+    guest_run scan "diskread bytes=65536 seconds=40"
+    sleep 1
     read_rates $MEASURE_S desktop scan
     say "figures: disk, no roles: desktop ${READ[desktop]} kB/s," \
         "scan ${READ[scan]} kB/s"
@@ -168,18 +167,6 @@ test_ends() {
     wait $AVMD || true
     check "on the way out it is dropped" \
         [ ! -e "/sys/fs/cgroup/avm/avm-$(xl domid scan)" ]
-    # Somebody else's queueing discipline.
-    tc qdisc add dev up0 root handle 1: tbf rate 10mbit burst 70kb limit 300kb
-    start_avmd
-    avm mode auto
-    ask web 8
-    ask backup 8
-    answered web
-    answered backup
-    check "an uplink with another qdisc is left alone" bash -c \
-        'tc qdisc show dev up0 | grep -q "tbf 1:"'
-    kill -TERM $AVMD
-    wait $AVMD || true
 }
 
 start_avmd() {
