@@ -38,7 +38,7 @@ static const char notes[] =
     "stay so; *first*: once, when the\nagent starts: whose each device is, and "
     "all names. Both are above\nthe bound where all of 1000 disks become busy at "
     "once. Files of 1024 disks may be open\n(`LimitNOFILE` of avmd.service): "
-    "beyond that a busy disk costs more. *observe* is once a second, *plan* each\n5 s. *memory* is what "
+    "beyond that a busy disk costs more. *observe* is once a second, *plan* each\n4 s. *memory* is what "
     "is resident more than before the first sample.\n\n"
     "## What it leaves out\n\n"
     "Hypervisor, xenstored and network links are played, /sys and /proc are "
