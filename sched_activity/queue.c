@@ -332,6 +332,19 @@ void act_pass_word(struct act_private *prv, unsigned int cpu)
         }
 }
 
+/*
+ * @cpu has found some, which it may not use. Upwards only: then this has an end, and
+ * as act_pass_word() begins with the lowest, nobody is left out.
+ */
+static void act_pass_word_on(struct act_private *prv, unsigned int cpu)
+{
+    unsigned int other = cpumask_next(cpu, &prv->idle);
+
+    if ( other < nr_cpu_ids &&
+         cpumask_test_and_clear_cpu(other, &prv->idle) )
+        cpu_raise_softirq(other, SCHEDULE_SOFTIRQ);
+}
+
 /* Is @su about to send the event that is being looked at? */
 static bool act_sends(const struct act_unit *su)
 {
@@ -585,11 +598,12 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
 
 /*
  * Of the first units queued in @rq, one that @cpu of another queue may take now.
- * NULL: there is none; if it may take one later, *again is lowered to when.
+ * NULL: there is none; if it may take one later, *again is lowered to when; *left:
+ * there are some for others.
  */
 static struct act_unit *act_first_ripe(struct act_runqueue *rq,
                                        unsigned int cpu, s_time_t now,
-                                       s_time_t *again)
+                                       s_time_t *again, bool *left)
 {
     unsigned int class, nr = 0;
 
@@ -602,8 +616,13 @@ static struct act_unit *act_first_ripe(struct act_runqueue *rq,
             s_time_t ripe = su->queued - su->waited + ACT_STEAL_AFTER;
 
             next = act_after(su);
-            if ( !act_may_use(su, cpu) || !unit_runnable_state(su->unit) )
+            if ( !unit_runnable_state(su->unit) )
                 continue;
+            if ( !act_may_use(su, cpu) )
+            {
+                *left = true;
+                continue;
+            }
 
             if ( now < ripe )
                 *again = min(*again, ripe);
@@ -642,6 +661,7 @@ bool act_steal(struct act_private *prv, struct act_runqueue *rq,
 {
     struct act_runqueue *peer;
     struct act_unit *su = NULL;
+    bool left = false;
 
     *again = STIME_MAX;
 
@@ -662,7 +682,7 @@ bool act_steal(struct act_private *prv, struct act_runqueue *rq,
             continue;
         }
 
-        su = act_first_ripe(peer, cpu, now, again);
+        su = act_first_ripe(peer, cpu, now, again, &left);
         if ( su )
             act_take_over(su, rq, cpu, now);
 
@@ -673,6 +693,9 @@ bool act_steal(struct act_private *prv, struct act_runqueue *rq,
     }
 
     read_unlock(&prv->lock);
+
+    if ( !su && unlikely(left) )
+        act_pass_word_on(prv, cpu);
 
     return su;
 }
