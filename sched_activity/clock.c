@@ -474,17 +474,15 @@ static void act_look_at_slice(struct act_unit *su, s_time_t now)
     if ( act_before(su->vruntime, su->vdeadline) )
         return;
 
+    if ( unlikely(su->evidence || su->home_space) )
+        act_event_at_home(su);
     if ( act_event_works(su, now) )
     {
         act_event_go_on(su, now);
         act_new_slice(su, now);
     }
     else
-    {
-        if ( unlikely(su->evidence) )
-            act_event_at_home(su);
         act_expire_slice(su, now);
-    }
 }
 
 /*

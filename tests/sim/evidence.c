@@ -17,6 +17,8 @@ static struct {
     s_time_t due_ns;            /* when the event came; 0: it has begun     */
     s_time_t reacts_ns;         /* on a pCPU, until it turns to the task    */
     bool hvm;
+    unsigned int restart_ms;    /* other programs from then on; 0: never    */
+    unsigned int generation;    /* of its programs                          */
     struct sim_event reacts, done;
     unsigned int events, late;
 } mixed;
@@ -26,6 +28,7 @@ static void (*work_stop)(unsigned int cpu, struct vcpu *v);
 
 static void turn_to(unsigned int space)
 {
+    space += 2 * mixed.generation;
     if ( mixed.hvm )
         sim_hvm_address_space_switch(mixed.v, space);
     else
@@ -119,6 +122,11 @@ static void live(s_time_t task_ns, unsigned int urgency)
     {
         if ( ms == 1000 )
             mixed.events = mixed.late = 0;
+        /* It has a second to find out. */
+        if ( mixed.restart_ms && ms == mixed.restart_ms )
+            mixed.generation++;
+        if ( mixed.restart_ms && ms == mixed.restart_ms + 1000 )
+            mixed.events = mixed.late = 0;
         if ( ms % 4 == 0 )
             event(0);
         if ( ms % 10 == 5 && task_ns )
@@ -177,6 +185,19 @@ static void short_task_slow_guest_role(void)
     short_task(XEN_SCHED_ACTIVITY_URGENCY_INTERACTIVE);
 }
 
+/* What it did was somebody else's doing: nothing that was learnt holds. */
+static void short_task_restarted(void)
+{
+    mixed.restart_ms = 3000;
+    short_task(0);
+}
+
+static void short_task_restarted_role(void)
+{
+    mixed.restart_ms = 3000;
+    short_task(XEN_SCHED_ACTIVITY_URGENCY_INTERACTIVE);
+}
+
 static void ticks_only(void)
 {
     live(0, 0);
@@ -224,6 +245,9 @@ const struct test evidence_tests[] = {
     { "evidence: a short task of a slow guest", short_task_slow_guest },
     { "evidence: a short task of a slow guest that is interactive",
       short_task_slow_guest_role },
+    { "evidence: a short task, and other programs", short_task_restarted },
+    { "evidence: a short task, and other programs, interactive",
+      short_task_restarted_role },
     { "evidence: ticks only", ticks_only },
     { "evidence: a long task", long_task },
     { "evidence: background", background },
