@@ -669,6 +669,20 @@ char *avm_json_sample(const struct avm_sample *sample);
  */
 int avm_sample_parse(const char *text, size_t len, struct avm_sample **sample,
                      char *err, size_t err_len);
+/*
+ * {"version":1,"models":{"idle":[{"metric":S,"no":N,"yes":N,"why":S},...],...}}:
+ * all classes but unknown, on one line.
+ */
+char *avm_json_models(const struct avm_models *models);
+/*
+ * And back, from text that nobody needs to have checked; it need not end in
+ * NUL, and may have as many lines as it likes. A class that is not there has its
+ * built-in model; a "why" may be missing. Anything else that is missing, out of
+ * range or not known: -1 with EINVAL, one line in err that names the place,
+ * statements counted from 1, and 'models' as it was. ENOMEM.
+ */
+int avm_models_parse(const char *text, size_t len, struct avm_models *models,
+                     char *err, size_t err_len);
 
 #ifdef __cplusplus
 }
