@@ -57,7 +57,7 @@ static const struct avm_models builtin = { .model = {
         { AVM_METRIC_US_PER_IO, 1000, 4000,
           "I/O is a side effect: 1 ms of computing and more for each" },
         { AVM_METRIC_IO, 400, 100,
-          "and there is not much of it, whatever it costs" }),
+          "there is not much I/O, whatever it costs" }),
     [AVM_CLASS_NET] = MODEL(
         { AVM_METRIC_NET, 40, 120,
           "more than the broadcasts of a bridge" },
@@ -77,9 +77,9 @@ static const struct avm_models builtin = { .model = {
         { AVM_METRIC_DEMAND, 500, 850,
           "it computes as if alone" },
         { AVM_METRIC_IO, 100, 400,
-          "and I/O is more than a side effect" },
+          "I/O is more than a side effect" },
         { AVM_METRIC_US_PER_IO, 500, 2000,
-          "but does not explain the CPU time" }),
+          "I/O does not explain the CPU time" }),
     [AVM_CLASS_TIME_CRITICAL] = MODEL(
         { AVM_METRIC_WAKES, 3, 8,
           "periodic work: audio 100 Hz, control loops 10 Hz and up" },
@@ -88,7 +88,7 @@ static const struct avm_models builtin = { .model = {
         { AVM_METRIC_CPU, 10, 30,
           "more than an idle guest's housekeeping" },
         { AVM_METRIC_CPU, 900, 600,
-          "and it is not busy all of the time" },
+          "it is not busy all of the time" },
         { AVM_METRIC_IO, 200, 50,
           "it is its timer that wakes it, not requests" }),
 } };
