@@ -63,10 +63,12 @@ static void open_db(struct agent *a)
         journal_works(a);
 }
 
-static void record_needs(struct agent *a, struct avm_need *need, size_t nr)
+static void record_now(struct agent *a)
 {
     struct settings s = {
-        .mode = a->mode, .loop = a->conf.loop, .need = need, .nr = nr,
+        .mode = a->mode, .loop = a->conf.loop, .need = a->need,
+        .nr = a->nr_needs,
+        .models = a->conf.models[0] ? &a->models : NULL,
     };
 
     record_settings(a->record, &s);
@@ -96,16 +98,10 @@ static int collect_need(const struct db_need *in, void *arg)
     return 0;
 }
 
-/* Each decision: the table is small, and avm may have written to it itself. */
-static void load_needs(struct agent *a)
+static void take_needs(struct agent *a)
 {
     struct needs needs = { .now_ns = agent_realtime_ns() };
     int r;
-
-    if (!a->db)
-        open_db(a);
-    if (!a->db)
-        return;
 
     r = db_need_each(a->db, collect_need, &needs);
     if (r)
@@ -116,15 +112,57 @@ static void load_needs(struct agent *a)
                     strerror(errno));
     else {
         log_trouble(&a->said_needs, false, "needs: can be read again");
-        record_needs(a, needs.need, needs.nr);
+        free(a->need);
+        a->need = needs.need;
+        a->nr_needs = needs.nr;
+        return;
     }
     free(needs.need);
+}
+
+/* Each decision: the table is small, and avm may have written to it itself. */
+static void load_needs(struct agent *a)
+{
+    if (!a->db)
+        open_db(a);
+    if (a->db)
+        take_needs(a);
+    /* Needs or not: there is more in it that may have changed. */
+    record_now(a);
 }
 
 void agent_needs_changed(struct agent *a)
 {
     load_needs(a);
     a->decide_at_ms = 0;
+}
+
+int agent_reload(struct agent *a, const char *path, bool may_miss)
+{
+    char err[512] = "out of range";
+    struct avm_models models;
+    struct conf conf;
+
+    conf_defaults(&conf);
+    if (conf_load(&conf, path, may_miss, err, sizeof(err)) ||
+        conf_models(&conf, &models, err, sizeof(err)) ||
+        avm_state_config(a->st, &conf.loop) ||
+        avm_state_models(a->st, &models)) {
+        log_line(LOG_ERROR, "%s; the old configuration stays", err);
+        return -1;
+    }
+    /* The directories are in use. */
+    memcpy(conf.run_dir, a->conf.run_dir, sizeof(conf.run_dir));
+    memcpy(conf.state_dir, a->conf.state_dir, sizeof(conf.state_dir));
+    a->conf = conf;
+    a->models = models;
+    a->mode = conf.mode;
+    agent_use_uplinks(a);
+    agent_needs_changed(a);
+    log_line(LOG_INFO, "configuration read again, mode %s, usage models %s",
+             avm_mode_name(conf.mode),
+             conf.models[0] ? conf.models : "built in");
+    return 0;
 }
 
 /* ------------------------------------------------------------------------ */
@@ -696,7 +734,11 @@ int agent_start(struct agent *a)
         log_line(LOG_ERROR, "%s", strerror(errno));
         return -1;
     }
-    record_needs(a, NULL, 0); /* until they are known, if ever */
+    if (avm_state_models(a->st, &a->models)) {
+        log_line(LOG_ERROR, "usage models: %s", strerror(errno));
+        return -1;
+    }
+    record_now(a); /* without needs until they are known, if ever */
     open_db(a);
     agent_use_uplinks(a);
     settle_pending(a);
@@ -727,6 +769,9 @@ void agent_stop(struct agent *a)
     free(a->published);
     a->published = NULL;
     a->nr_published = 0;
+    free(a->need);
+    a->need = NULL;
+    a->nr_needs = 0;
     avm_state_free(a->st);
     a->st = NULL;
     db_close(a->db);

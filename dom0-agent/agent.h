@@ -23,10 +23,13 @@ struct published {
 
 struct agent {
     struct conf conf;
+    struct avm_models models;   /* as conf_models() gave them           */
     enum avm_mode mode;         /* of the host, now                     */
     avm_handle *h;
     avm_state *st;
     struct db *db;              /* NULL: not usable, nothing is changed */
+    struct avm_need *need;      /* the ones known                       */
+    size_t nr_needs;
     uint64_t decide_at_ms;
     struct record *record;      /* NULL: nothing is recorded            */
     bool uses_uplinks;
@@ -40,8 +43,9 @@ uint64_t agent_now_ms(void);    /* CLOCK_MONOTONIC, as libavm wants it */
 int64_t agent_realtime_ns(void);
 
 /*
- * Opens the database, settles what an earlier avmd left behind, takes the first
- * sample. -1 (said in the log) only if the host cannot be read at all.
+ * With conf and models filled in: opens the database, settles what an earlier
+ * avmd left behind, takes the first sample. -1 (said in the log) only if the
+ * host cannot be read at all.
  */
 int agent_start(struct agent *a);
 /* Gives back what has to be given back. */
@@ -52,6 +56,13 @@ void agent_tick(struct agent *a);
 
 /* Takes the needs from the database again and decides soon. */
 void agent_needs_changed(struct agent *a);
+
+/*
+ * The configuration, and the models that it names, from their files again, apart
+ * from the directories. All of it or, if something is wrong (said in the log),
+ * nothing: -1.
+ */
+int agent_reload(struct agent *a, const char *path, bool may_miss);
 
 /* The uplinks of the configuration are those that are shared from now on. */
 void agent_use_uplinks(struct agent *a);

@@ -42,6 +42,10 @@ static const struct cmd cmds[] = {
       "Change a domain by hand" },
     { "replay", cmd_replay, "[-j] [-m observe|advise|auto] <File>",
       "What avmd would do with a recording" },
+    { "model-list", cmd_model_list, "[-j]",
+      "The usage models: what makes a class" },
+    { "model-export", cmd_model_export, "[-j]",
+      "The same as a file that `models` can name" },
     { "check-config", cmd_check_config, "[<File>]",
       "Check a configuration file" },
 };
@@ -141,7 +145,11 @@ static struct who *ask_xen(size_t *nr)
     return who;
 }
 
-/* Roles can be given before avmd runs, and history be read after it. */
+/*
+ * Roles can be given before avmd runs, and history be read after it. The models
+ * that it would use are what it has built in, and what an administrator made of
+ * them is in a file already.
+ */
 static char *answer_without_daemon(const struct cli *cli, const char *text)
 {
     struct who *running = NULL;
@@ -152,6 +160,8 @@ static char *answer_without_daemon(const struct cli *cli, const char *text)
 
     if (request_parse(&req, text, strlen(text), msg, sizeof(msg)))
         return answer_error(EXIT_FAILED, "%s", msg);
+    if (!strcmp(req.op, "model-list"))
+        return avm_json_models(avm_models_builtin());
     if (strncmp(req.op, "need-", 5) && strcmp(req.op, "history"))
         return NULL;
     db = db_open(cli->conf.state_dir, DB_CREATE, msg, sizeof(msg));

@@ -182,8 +182,6 @@ static int open_fds(struct daemon *d)
 static void on_signal(struct daemon *d)
 {
     struct signalfd_siginfo si;
-    struct conf conf;
-    char err[256] = "out of range";
 
     if (read(d->signal_fd, &si, sizeof(si)) != sizeof(si))
         return;
@@ -192,22 +190,8 @@ static void on_signal(struct daemon *d)
         return;
     }
 
-    conf_defaults(&conf);
-    if (conf_load(&conf, d->conf_path, d->conf_may_miss, err, sizeof(err)) ||
-        avm_state_config(d->agent.st, &conf.loop)) {
-        log_line(LOG_ERROR, "%s; the old configuration stays", err);
-        return;
-    }
-    /* The directories are in use. */
-    memcpy(conf.run_dir, d->agent.conf.run_dir, sizeof(conf.run_dir));
-    memcpy(conf.state_dir, d->agent.conf.state_dir, sizeof(conf.state_dir));
-    d->agent.conf = conf;
-    d->agent.mode = conf.mode;
-    set_timer(d, conf.loop.sample_ms);
-    agent_use_uplinks(&d->agent);
-    agent_needs_changed(&d->agent);
-    log_line(LOG_INFO, "configuration read again, mode %s",
-             avm_mode_name(conf.mode));
+    if (!agent_reload(&d->agent, d->conf_path, d->conf_may_miss))
+        set_timer(d, d->agent.conf.loop.sample_ms);
 }
 
 /* A domain came or went: look soon, but not once for each of a crowd. */
@@ -371,7 +355,8 @@ int main(int argc, char **argv)
         return EXIT_FAILED;
     conf_defaults(&d.agent.conf);
     if (conf_load(&d.agent.conf, d.conf_path, d.conf_may_miss, err,
-                  sizeof(err))) {
+                  sizeof(err)) ||
+        conf_models(&d.agent.conf, &d.agent.models, err, sizeof(err))) {
         log_line(LOG_ERROR, "%s", err);
         return EXIT_FAILED;
     }
@@ -393,6 +378,8 @@ int main(int argc, char **argv)
                  strerror(errno));
         goto out;
     }
+    if (d.agent.conf.models[0])
+        log_line(LOG_INFO, "usage models %s", d.agent.conf.models);
     log_line(LOG_INFO, "ready, mode %s, a sample each %u ms, a decision each "
              "%u ms", avm_mode_name(d.agent.mode),
              d.agent.conf.loop.sample_ms, d.agent.conf.loop.decide_ms);

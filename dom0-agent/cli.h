@@ -30,7 +30,8 @@ struct cmd {
 
 cmd_fn cmd_list, cmd_explain, cmd_plan, cmd_apply, cmd_mode, cmd_history,
        cmd_need_set, cmd_need_list, cmd_need_rm, cmd_info, cmd_hold,
-       cmd_release, cmd_revert, cmd_set, cmd_replay, cmd_check_config;
+       cmd_release, cmd_revert, cmd_set, cmd_replay, cmd_check_config,
+       cmd_model_list, cmd_model_export;
 
 /* "avm: <line>" to stderr; returns exit_code. */
 int cli_error(int exit_code, const char *fmt, ...)
@@ -62,6 +63,12 @@ int cli_send(struct cli *cli, struct avm_json *request,
 /* The same, and prints the answer for people unless it is -j. */
 typedef void cli_print_fn(const struct avm_json_value *answer);
 int cli_run(struct cli *cli, struct avm_json *request, cli_print_fn *print);
+/*
+ * The usage models in use; without avmd the built-in ones. With -j they have been
+ * printed. Returns 0, or, having said why, what to exit with.
+ */
+int cli_models(struct cli *cli, struct avm_models *models);
+
 /* Answers that several verbs share. */
 cli_print_fn cli_print_needs, cli_print_hold;
 

@@ -121,7 +121,7 @@ static ssize_t read_line(FILE *f, char **line, size_t *room, char *err,
 /* 0, or, having said why, what to exit with. */
 static int replay_file(struct replay *r, FILE *f, const char *path)
 {
-    char *line = NULL, err[256];
+    char *line = NULL, err[512];
     size_t room = 0, nr = 0;
     ssize_t len;
     int rc = 0;

@@ -152,14 +152,14 @@ static int set_number(struct conf *conf, const struct conf_number *number,
     return -1;
 }
 
-static int set_dir(char *dir, size_t size, const struct conf_line *line,
+static int set_path(char *path, size_t size, const struct conf_line *line,
                    char *why, size_t why_size)
 {
     if (line->value[0] != '/') {
         snprintf(why, why_size, "%s must be an absolute path", line->key);
         return -1;
     }
-    snprintf(dir, size, "%s", line->value);
+    snprintf(path, size, "%s", line->value);
     return 0;
 }
 
@@ -228,11 +228,14 @@ static int set_key(struct conf *conf, const struct conf_line *line,
     if (!strcmp(line->key, "uplink"))
         return set_uplink(conf, line, why, why_size);
     if (!strcmp(line->key, "state_dir"))
-        return set_dir(conf->state_dir, sizeof(conf->state_dir), line,
-                       why, why_size);
+        return set_path(conf->state_dir, sizeof(conf->state_dir), line,
+                        why, why_size);
     if (!strcmp(line->key, "run_dir"))
-        return set_dir(conf->run_dir, sizeof(conf->run_dir), line,
-                       why, why_size);
+        return set_path(conf->run_dir, sizeof(conf->run_dir), line,
+                        why, why_size);
+    if (!strcmp(line->key, "models"))
+        return set_path(conf->models, sizeof(conf->models), line,
+                        why, why_size);
 
     snprintf(why, why_size, "unknown setting '%s'", line->key);
     return -1;
@@ -273,47 +276,82 @@ int conf_parse(struct conf *conf, const char *name, const char *text,
     return 0;
 }
 
+/*
+ * Up to CONF_SIZE_MAX bytes of a file, not ending in NUL; the caller frees it.
+ * NULL and one line, or, if it may miss, an empty text.
+ */
+static char *read_file(const char *path, bool may_miss, size_t *len,
+                       char *err, size_t err_size)
+{
+    char *text = malloc(CONF_SIZE_MAX + 1);
+    ssize_t n;
+    int fd = -1;
+
+    *len = 0;
+    if (!text)
+        goto fail;
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT && may_miss)
+        return text;
+    if (fd < 0)
+        goto fail;
+    while (*len <= CONF_SIZE_MAX) {
+        n = read(fd, text + *len, CONF_SIZE_MAX + 1 - *len);
+        if (n < 0)
+            goto fail;
+        if (!n)
+            break;
+        *len += (size_t)n;
+    }
+    if (*len > CONF_SIZE_MAX) {
+        errno = EFBIG;
+        goto fail;
+    }
+    close(fd);
+    return text;
+
+ fail:
+    if (errno == EFBIG)
+        snprintf(err, err_size, "%s: longer than %u bytes", path,
+                 CONF_SIZE_MAX);
+    else
+        snprintf(err, err_size, "%s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    free(text);
+    return NULL;
+}
+
 int conf_load(struct conf *conf, const char *path, bool may_miss,
               char *err, size_t err_size)
 {
-    char *text = NULL;
-    size_t len = 0;
-    ssize_t n;
-    int fd, rc = -1;
+    size_t len;
+    char *text = read_file(path, may_miss, &len, err, err_size);
+    int rc = -1;
 
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        if (errno == ENOENT && may_miss)
-            return 0;
-        snprintf(err, err_size, "%s: %s", path, strerror(errno));
-        goto out;
-    }
-    text = malloc(CONF_SIZE_MAX + 1);
-    if (!text) {
-        snprintf(err, err_size, "%s: %s", path, strerror(errno));
-        goto out;
-    }
-    while (len <= CONF_SIZE_MAX) {
-        n = read(fd, text + len, CONF_SIZE_MAX + 1 - len);
-        if (n < 0) {
-            snprintf(err, err_size, "%s: %s", path, strerror(errno));
-            goto out;
-        }
-        if (!n)
-            break;
-        len += (size_t)n;
-    }
-    if (len > CONF_SIZE_MAX) {
-        snprintf(err, err_size, "%s: longer than %u bytes", path,
-                 CONF_SIZE_MAX);
-        goto out;
-    }
-
-    rc = conf_parse(conf, path, text, len, err, err_size);
-
- out:
+    if (text)
+        rc = conf_parse(conf, path, text, len, err, err_size);
     free(text);
-    if (fd >= 0)
-        close(fd);
+    return rc;
+}
+
+int conf_models(const struct conf *conf, struct avm_models *models,
+                char *err, size_t err_size)
+{
+    char *text, why[300];
+    size_t len;
+    int rc = -1;
+
+    if (!conf->models[0]) {
+        *models = *avm_models_builtin();
+        return 0;
+    }
+    text = read_file(conf->models, false, &len, err, err_size);
+    if (text) {
+        rc = avm_models_parse(text, len, models, why, sizeof(why));
+        if (rc)
+            snprintf(err, err_size, "%s: %s", conf->models, why);
+    }
+    free(text);
     return rc;
 }

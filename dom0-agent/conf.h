@@ -21,6 +21,7 @@ struct conf {
     struct avm_uplink uplink[AVM_MAX_UPLINKS];
     size_t nr_uplinks;
     char state_dir[64], run_dir[64];
+    char models[64];              /* a file, "": the built-in ones */
 };
 
 void conf_defaults(struct conf *conf);
@@ -35,5 +36,12 @@ int conf_parse(struct conf *conf, const char *name, const char *text,
 /* The same for a file. 'may_miss': a file that is not there is an empty one. */
 int conf_load(struct conf *conf, const char *path, bool may_miss,
               char *err, size_t err_size);
+
+/*
+ * The usage models that 'conf' asks for. On error returns -1 and puts one line
+ * that names the file and the fault into 'err'; 'models' is then as it was.
+ */
+int conf_models(const struct conf *conf, struct avm_models *models,
+                char *err, size_t err_size);
 
 #endif

@@ -52,9 +52,14 @@ static void put_need(struct avm_json *j, const struct avm_need *n)
 
 char *settings_json(const struct settings *s)
 {
-    struct avm_json *j = avm_json_new();
+    char *models = s->models ? avm_json_models(s->models) : NULL;
+    struct avm_json *j;
     size_t i;
 
+    /* Without them it would be replayed with others. */
+    if (s->models && !models)
+        return NULL;
+    j = avm_json_new();
     avm_json_object(j, NULL);
     avm_json_uint(j, "recording", RECORDING_VERSION);
     avm_json_bool(j, "start", s->start);
@@ -66,6 +71,9 @@ char *settings_json(const struct settings *s)
     for (i = 0; i < s->nr; i++)
         put_need(j, &s->need[i]);
     avm_json_end(j);
+    if (models)
+        avm_json_raw(j, "models", models);
+    free(models);
     avm_json_end(j);
     return avm_json_finish(j);
 }
@@ -81,7 +89,9 @@ bool settings_is(const struct avm_json_value *line)
 void settings_free(struct settings *s)
 {
     free(s->need);
+    free(s->models);
     s->need = NULL;
+    s->models = NULL;
     s->nr = 0;
 }
 
@@ -147,6 +157,25 @@ static int get_needs(const struct avm_json_value *v, struct settings *s,
     return 0;
 }
 
+static int get_models(const struct avm_json_value *v, struct settings *s,
+                      char *err, size_t err_size)
+{
+    char why[300];
+
+    if (!v)
+        return 0;
+    s->models = malloc(sizeof(*s->models));
+    if (!s->models) {
+        snprintf(err, err_size, "%s", strerror(errno));
+        return -1;
+    }
+    if (avm_models_from_json(v, s->models, why, sizeof(why))) {
+        snprintf(err, err_size, "models: %s", why);
+        return -1;
+    }
+    return 0;
+}
+
 int settings_parse(const struct avm_json_value *line, struct settings *s,
                    char *err, size_t err_size)
 {
@@ -168,7 +197,8 @@ int settings_parse(const struct avm_json_value *line, struct settings *s,
     if (get_bool(line, "start", &s->start, err, err_size) ||
         avm_json_get_fields(avm_json_get(line, "config"), config_fields,
                             NR(config_fields), &s->loop, err, err_size) ||
-        get_needs(avm_json_get(line, "needs"), s, err, err_size)) {
+        get_needs(avm_json_get(line, "needs"), s, err, err_size) ||
+        get_models(avm_json_get(line, "models"), s, err, err_size)) {
         settings_free(s);
         return -1;
     }

@@ -5,7 +5,8 @@
  *
  *   {"recording":1,"start":true,"mode":"auto","config":{...},"needs":[...]}
  *
- * "start" is true where an avmd began, and so in the first line.
+ * "start" is true where an avmd began, and so in the first line. Where the usage
+ * models are not the built-in ones, "models" has those of avm_json_models().
  */
 #ifndef AGENT_RECORDING_H
 #define AGENT_RECORDING_H
@@ -21,6 +22,7 @@ struct settings {
     struct avm_config loop;
     size_t nr;
     struct avm_need *need;      /* with 'held' as it was then        */
+    struct avm_models *models;  /* NULL: the built-in ones           */
 };
 
 /* One line without its end; NULL with errno. The caller frees it. */

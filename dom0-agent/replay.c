@@ -115,6 +115,11 @@ static int take_settings(struct replay *r, const struct settings *s,
                  "needs: two for one domain, or a least weight above the most");
         return -1;
     }
+    /* The parser has checked them. */
+    if (avm_state_models(r->st, s->models)) {
+        snprintf(err, err_size, "models: %s", strerror(errno));
+        return -1;
+    }
     r->decide_soon = !s->start;
     return 0;
 }

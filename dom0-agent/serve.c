@@ -355,6 +355,11 @@ static void pool_json(struct avm_json *j, const struct avm_pool *pool)
     avm_json_end(j);
 }
 
+static char *serve_models(struct call *call)
+{
+    return avm_json_models(&call->a->models);
+}
+
 static char *serve_info(struct call *call)
 {
     struct agent *a = call->a;
@@ -401,6 +406,7 @@ static const struct op {
     { "apply",   serve_apply,   NEEDS_RUNNING },
     { "mode",    serve_mode,    0 },
     { "info",    serve_info,    0 },
+    { "model-list", serve_models, 0 },
     { "hold",    serve_hold,    NEEDS_DOMAIN },
     { "release", serve_release, NEEDS_DOMAIN },
     { "revert",  serve_revert,  NEEDS_RUNNING },

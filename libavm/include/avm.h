@@ -128,6 +128,24 @@ enum avm_verdict {
     AVM_NR_VERDICTS,
 };
 
+/* What a usage model can speak of; measured over about the last four windows. */
+enum avm_metric {
+    AVM_METRIC_CPU,          /* "cpu_permille": running                     */
+    AVM_METRIC_DEMAND,       /* "demand_permille": running and runnable, at
+                                most 1000 for each vCPU; without records as
+                                cpu_permille                                */
+    AVM_METRIC_WAKES,        /* "wakes_per_s"; with records only            */
+    AVM_METRIC_BURST,        /* "burst_us": run time per block; with records
+                                only                                        */
+    AVM_METRIC_IO,           /* "io_per_s": packets + 4 * disk requests     */
+    AVM_METRIC_NET,          /* "net_packets_per_s"                         */
+    AVM_METRIC_DISK,         /* "disk_reqs_per_s"                           */
+    AVM_METRIC_NET_SHARE,    /* "net_share_permille": of io_per_s that is
+                                packets                                     */
+    AVM_METRIC_US_PER_IO,    /* "us_per_io": CPU time for each of io_per_s  */
+    AVM_NR_METRICS,
+};
+
 /* Resources a domain can wait for. */
 enum avm_resource { AVM_RES_CPU, AVM_RES_NET, AVM_RES_DISK, AVM_NR_RES };
 
@@ -142,7 +160,10 @@ const char *avm_knob_name(enum avm_knob k);
 const char *avm_urgency_name(enum avm_urgency u);
 const char *avm_verdict_name(enum avm_verdict v);
 const char *avm_change_state_name(enum avm_change_state s);
+const char *avm_metric_name(enum avm_metric m);
 const char *avm_scheduler_name(uint32_t sched_id);
+int avm_class_parse(const char *word);
+int avm_metric_parse(const char *word);
 int avm_role_parse(const char *word);
 int avm_mode_parse(const char *word);
 int avm_knob_parse(const char *word);
@@ -387,6 +408,37 @@ struct avm_domain {
 };
 
 /* ------------------------------------------------------------------------ */
+/* Usage models: what makes a class                                         */
+
+/*
+ * True to a degree: not at all where the metric is 'no', wholly where it is
+ * 'yes', and in proportion between. 'yes' may be below 'no', not the same. Both
+ * are in the unit of the metric: 0 .. 1000 for net_share_permille, 0 .. 65535000
+ * for the other two of CPU time, 0 .. 1000000000 for the rest.
+ */
+struct avm_statement {
+    enum avm_metric metric;
+    uint32_t no, yes;
+    char why[AVM_TEXT_LEN];      /* these numbers; one line, "" if not said */
+};
+
+#define AVM_STATEMENTS_MAX 8
+
+/* A domain fits as well as the weakest statement says; without any, never.  */
+struct avm_model {
+    uint32_t nr;                 /* 0 .. AVM_STATEMENTS_MAX                 */
+    struct avm_statement statement[AVM_STATEMENTS_MAX];
+};
+
+struct avm_models {
+    struct avm_model model[AVM_NR_CLASSES]; /* unknown has none             */
+};
+
+const struct avm_models *avm_models_builtin(void);
+/* 0 if all is in range, otherwise -1 with EINVAL and one line in err. */
+int avm_models_check(const struct avm_models *m, char *err, size_t err_len);
+
+/* ------------------------------------------------------------------------ */
 /* Configuration of the loop                                                */
 
 struct avm_config {              /* default  range                          */
@@ -419,6 +471,12 @@ avm_state *avm_state_new(const struct avm_config *c);
 void avm_state_free(avm_state *st);
 /* Changes the configuration and keeps the memory. EINVAL. */
 int avm_state_config(avm_state *st, const struct avm_config *c);
+
+/*
+ * Takes the models over (copied); they count from the next avm_observe() on.
+ * NULL: the built-in ones, as in a new state. EINVAL: avm_models_check().
+ */
+int avm_state_models(avm_state *st, const struct avm_models *models);
 
 /*
  * Takes the needs over (copied); they replace the earlier ones. Domains that
@@ -610,6 +668,20 @@ char *avm_json_sample(const struct avm_sample *sample);
  * ENOMEM. avm_sample_free() frees it.
  */
 int avm_sample_parse(const char *text, size_t len, struct avm_sample **sample,
+                     char *err, size_t err_len);
+/*
+ * {"version":1,"models":{"idle":[{"metric":S,"no":N,"yes":N,"why":S},...],...}}:
+ * all classes but unknown, on one line.
+ */
+char *avm_json_models(const struct avm_models *models);
+/*
+ * And back, from text that nobody needs to have checked; it need not end in
+ * NUL, and may have as many lines as it likes. A class that is not there has its
+ * built-in model; a "why" may be missing. Anything else that is missing, out of
+ * range or not known: -1 with EINVAL, one line in err that names the place,
+ * statements counted from 1, and 'models' as it was. ENOMEM.
+ */
+int avm_models_parse(const char *text, size_t len, struct avm_models *models,
                      char *err, size_t err_len);
 
 #ifdef __cplusplus

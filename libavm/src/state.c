@@ -69,6 +69,16 @@ int avm_state_config(avm_state *st, const struct avm_config *c)
     return 0;
 }
 
+int avm_state_models(avm_state *st, const struct avm_models *models)
+{
+    if (!models)
+        models = avm_models_builtin();
+    if (avm_models_check(models, NULL, 0))
+        return -1;
+    st->models = *models;
+    return 0;
+}
+
 avm_state *avm_state_new(const struct avm_config *c)
 {
     avm_state *st;
@@ -81,6 +91,7 @@ avm_state *avm_state_new(const struct avm_config *c)
     if (!st)
         return NULL;
     st->config = *c;
+    st->models = *avm_models_builtin();
     st->budget.size = BUDGET_MAX;
     st->budget.at_ms = calloc(BUDGET_MAX, sizeof(*st->budget.at_ms));
     if (!st->budget.at_ms) {
@@ -371,7 +382,7 @@ static void observe_one(avm_state *st, const struct avm_domain_sample *s,
     }
 
     was = d->klass;
-    avm_evaluate(d, windows);
+    avm_evaluate(&st->models, d, windows);
     if (d->klass != was)
         d->class_since_ms = now_ms;
 

@@ -13,6 +13,7 @@ struct avm_by_uuid {
 
 struct avm_state {
     struct avm_config config;
+    struct avm_models models;
     struct avm_host host;
     uint64_t last_ns;            /* time of the last sample                  */
 

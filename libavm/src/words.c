@@ -38,6 +38,12 @@ static const char *const state_names[AVM_NR_CHANGE_STATES] = {
     "foreign", "applied", "failed", "undone",
 };
 
+/* Unit and all: the members of struct avm_window are called the same. */
+static const char *const metric_names[AVM_NR_METRICS] = {
+    "cpu_permille", "demand_permille", "wakes_per_s", "burst_us", "io_per_s",
+    "net_packets_per_s", "disk_reqs_per_s", "net_share_permille", "us_per_io",
+};
+
 /* By XEN_SCHEDULER_*: the numbers are part of Xen's interface. */
 static const char *const scheduler_names[] = {
     [4] = "sedf", [5] = "credit", [6] = "credit2", [7] = "arinc653",
@@ -95,11 +101,26 @@ const char *avm_change_state_name(enum avm_change_state s)
     return name_of(state_names, AVM_NR_CHANGE_STATES, s);
 }
 
+const char *avm_metric_name(enum avm_metric m)
+{
+    return name_of(metric_names, AVM_NR_METRICS, m);
+}
+
 const char *avm_scheduler_name(uint32_t sched_id)
 {
     return name_of(scheduler_names,
                    sizeof(scheduler_names) / sizeof(scheduler_names[0]),
                    sched_id);
+}
+
+int avm_class_parse(const char *word)
+{
+    return value_of(class_names, AVM_NR_CLASSES, word);
+}
+
+int avm_metric_parse(const char *word)
+{
+    return value_of(metric_names, AVM_NR_METRICS, word);
 }
 
 int avm_role_parse(const char *word)

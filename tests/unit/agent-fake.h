@@ -55,10 +55,12 @@ int __wrap_avm_info(avm_handle *h, struct avm_info *info)
     return 0;
 }
 
-/* Decides with each sample, and acts at once. */
-static inline void fake_conf(struct conf *conf, enum avm_mode mode,
+/* As avmd has it before agent_start(). Decides with each sample, acts at once. */
+static inline void fake_conf(struct agent *a, enum avm_mode mode,
                              const char *dir)
 {
+    struct conf *conf = &a->conf;
+
     conf_defaults(conf);
     conf->mode = mode;
     snprintf(conf->state_dir, sizeof(conf->state_dir), "%s", dir);
@@ -66,6 +68,7 @@ static inline void fake_conf(struct conf *conf, enum avm_mode mode,
     conf->loop.cooldown_ms = 0;
     conf->loop.hold_decisions = 1;
     conf->loop.decide_ms = conf->loop.sample_ms;
+    a->models = *avm_models_builtin();
 }
 
 static inline int fake_remove_dir(const char *dir)

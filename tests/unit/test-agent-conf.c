@@ -33,6 +33,7 @@ static void test_defaults(void **state)
     assert_false(conf.revert_on_exit);
     assert_string_equal(conf.state_dir, "/var/lib/avm");
     assert_string_equal(conf.run_dir, "/run/avm");
+    assert_string_equal(conf.models, "");
 }
 
 static void test_all_keys(void **state)
@@ -53,6 +54,7 @@ static void test_all_keys(void **state)
         "lease_ms = 5000\n"
         "foreign_hold_ms = 0\n"
         "on_exit = 'revert'\n"
+        "models = \"/d/e.json\"\n"
         "state_dir = \"/a # b\"\n"
         "run_dir = \"/c\""; /* no newline at the end */
     struct conf conf;
@@ -75,6 +77,7 @@ static void test_all_keys(void **state)
     assert_true(conf.revert_on_exit);
     assert_string_equal(conf.state_dir, "/a # b");
     assert_string_equal(conf.run_dir, "/c");
+    assert_string_equal(conf.models, "/d/e.json");
 }
 
 static void test_uplinks(void **state)
@@ -120,6 +123,8 @@ static void test_bad_lines(void **state)
         { "mode = \"auto\" x", "test:1: text after the value" },
         { "on_exit = \"\"", "test:1: on_exit must be" },
         { "run_dir = \"run\"", "test:1: run_dir must be an absolute path" },
+        { "models = \"models.json\"", "test:1: models must be an absolute path" },
+        { "models = \"\"", "test:1: models must be an absolute path" },
         { "mode = \"\x01\"", "test:1: value is not plain text" },
         { "abcdefghijklmnopqrstuvwxyzabcdefghij = 1", "test:1: name too long" },
         { "run_dir = /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -190,6 +195,69 @@ static void test_files(void **state)
     unlink(path);
 }
 
+static void write_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void bad_models(const struct conf *conf, const char *why)
+{
+    struct avm_models m, before;
+    char err[512] = "", expected[512];
+
+    memset(&m, 0x55, sizeof(m));
+    before = m;
+    assert_int_equal(conf_models(conf, &m, err, sizeof(err)), -1);
+    snprintf(expected, sizeof(expected), "%s: %s", conf->models, why);
+    assert_string_equal(err, expected);
+    assert_memory_equal(&m, &before, sizeof(m));
+}
+
+static void test_models(void **state)
+{
+    char path[] = "/tmp/avm-models-XXXXXX", err[512];
+    struct avm_models m;
+    struct conf conf;
+    FILE *f;
+    int fd, i;
+
+    (void)state;
+    conf_defaults(&conf);
+    memset(&m, 0x55, sizeof(m));
+    assert_int_equal(conf_models(&conf, &m, err, sizeof(err)), 0);
+    assert_memory_equal(&m, avm_models_builtin(), sizeof(m));
+
+    fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    snprintf(conf.models, sizeof(conf.models), "%s", path);
+    write_file(path, "{\"version\": 1,\n \"models\": {\"mixed\": []}}\n");
+    assert_int_equal(conf_models(&conf, &m, err, sizeof(err)), 0);
+    assert_int_equal(m.model[AVM_CLASS_MIXED].nr, 0);
+    assert_int_equal(m.model[AVM_CLASS_CPU].nr, 4);
+
+    write_file(path, "");
+    bad_models(&conf, "line 1: not JSON");
+    write_file(path, "{\"version\": 1, \"models\": {\"cpu\": [{}]}}");
+    bad_models(&conf, "class \"cpu\": statement 1: \"metric\" must be one of "
+               "cpu_permille, demand_permille, wakes_per_s, burst_us, "
+               "io_per_s, net_packets_per_s, disk_reqs_per_s, "
+               "net_share_permille, us_per_io");
+    f = fopen(path, "w");
+    for (i = 0; i < CONF_SIZE_MAX + 1; i++)
+        putc(' ', f);
+    fclose(f);
+    bad_models(&conf, "longer than 65536 bytes");
+    unlink(path);
+    bad_models(&conf, "No such file or directory");
+    snprintf(conf.models, sizeof(conf.models), "/tmp");
+    bad_models(&conf, "Is a directory");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -199,6 +267,7 @@ int main(void)
         cmocka_unit_test(test_bad_lines),
         cmocka_unit_test(test_nul_byte),
         cmocka_unit_test(test_files),
+        cmocka_unit_test(test_models),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

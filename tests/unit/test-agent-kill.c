@@ -699,7 +699,7 @@ static void start(enum avm_mode mode)
     memset(told, 0, sizeof(told));
     turn = 0;
     agent = (struct agent){ .h = (avm_handle *)sh };
-    fake_conf(&agent.conf, mode, dir);
+    fake_conf(&agent, mode, dir);
     agent.conf.loop.changes_per_minute = 10000;
     agent.conf.loop.foreign_hold_ms = 3000;
     if (agent_start(&agent))

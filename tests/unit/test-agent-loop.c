@@ -173,7 +173,7 @@ static void start(enum avm_mode mode)
 {
     agent = (struct agent){ .h = (avm_handle *)&xen, .record = agent_record };
     agent_record = NULL;
-    fake_conf(&agent.conf, mode, dir);
+    fake_conf(&agent, mode, dir);
     assert_int_equal(agent_start(&agent), 0);
 }
 
@@ -444,6 +444,171 @@ static void test_record(void **state)
     replay_free(r);
 }
 
+static void write_file(const char *name, const char *fmt, ...)
+{
+    char path[128];
+    va_list ap;
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    f = fopen(path, "w");
+    assert_non_null(f);
+    va_start(ap, fmt);
+    vfprintf(f, fmt, ap);
+    va_end(ap);
+    fclose(f);
+}
+
+static int reload(void)
+{
+    char path[128];
+
+    snprintf(path, sizeof(path), "%s/avm.conf", dir);
+    return agent_reload(&agent, path, false);
+}
+
+static enum avm_class class_of(uint32_t domid)
+{
+    return avm_domain_by_id(agent.st, domid)->klass;
+}
+
+/* How many statements the class cpu has in the answer to avm model-list. */
+static size_t listed(void)
+{
+    struct avm_json_value *v = ask("{\"op\":\"model-list\"}");
+    struct avm_models m;
+    char err[300];
+
+    assert_int_equal(avm_models_from_json(v, &m, err, sizeof(err)), 0);
+    avm_json_free(v);
+    return m.model[AVM_CLASS_CPU].nr;
+}
+
+#define CONF "sample_ms = 1000\ndecide_ms = 1000\nwarmup_ms = 0\n"
+#define NO_CPU "{\"version\":1,\"models\":{\"cpu\":[]}}"
+
+/* Models come with the configuration; wrong ones leave all as it was. */
+static void test_reload(void **state)
+{
+    (void)state;
+    start(AVM_MODE_OBSERVE);
+    tick(6);
+    assert_int_equal(class_of(2), AVM_CLASS_CPU);
+    assert_int_equal(listed(), 4);
+
+    write_file("avm.conf", CONF "mode = 'advise'\nmodels = '%s/m'\n", dir);
+    assert_int_equal(reload(), -1); /* no such file */
+    assert_int_equal(agent.mode, AVM_MODE_OBSERVE);
+    write_file("m", "{\"version\":1,\"models\":{\"cpu\":[],\"net\":3}}");
+    assert_int_equal(reload(), -1);
+    assert_int_equal(agent.mode, AVM_MODE_OBSERVE);
+    assert_int_equal(listed(), 4);
+    tick(1);
+    assert_int_equal(class_of(2), AVM_CLASS_CPU);
+
+    write_file("m", NO_CPU);
+    assert_int_equal(reload(), 0);
+    assert_int_equal(agent.mode, AVM_MODE_ADVISE);
+    assert_string_equal(agent.conf.state_dir, dir);
+    assert_int_equal(listed(), 0);
+    tick(1);
+    assert_int_equal(class_of(2), AVM_CLASS_UNKNOWN);
+
+    write_file("m", "{");
+    assert_int_equal(reload(), -1);
+    tick(1);
+    assert_int_equal(class_of(2), AVM_CLASS_UNKNOWN);
+    write_file("avm.conf", CONF "mode = 'king'\n");
+    assert_int_equal(reload(), -1);
+    assert_int_equal(listed(), 0);
+
+    write_file("avm.conf", CONF);
+    assert_int_equal(reload(), 0);
+    assert_int_equal(listed(), 4);
+    tick(1);
+    assert_int_equal(class_of(2), AVM_CLASS_CPU);
+}
+
+static void keep_class(void *arg, const struct replay_event *e)
+{
+    char *text = arg;
+    size_t len = strlen(text);
+
+    if (e->is_class && e->dom->domid == 2)
+        snprintf(text + len, 512 - len, "%d %s\n", (int)e->ms,
+                 avm_class_name(e->dom->klass));
+}
+
+/*
+ * A recording knows when the models were others, be there a database or not:
+ * gone through again, the classes are the same at the same time.
+ */
+static void record_models(bool no_db)
+{
+    char path[128], err[512], told[512] = "", seen[512] = "";
+    enum avm_class was = AVM_CLASS_UNKNOWN;
+    struct replay *r;
+    FILE *f;
+    int i;
+
+    snprintf(path, sizeof(path), "%s/rec", dir);
+    agent_record = record_open(path, err, sizeof(err));
+    assert_non_null(agent_record);
+    if (no_db)
+        write_file("file", "in the way");
+    agent = (struct agent){ .h = (avm_handle *)&xen, .record = agent_record };
+    agent_record = NULL;
+    fake_conf(&agent, AVM_MODE_OBSERVE, dir);
+    if (no_db)
+        snprintf(agent.conf.state_dir, sizeof(agent.conf.state_dir),
+                 "%.50s/file", dir);
+    write_file("m", NO_CPU);
+    snprintf(agent.conf.models, sizeof(agent.conf.models), "%.50s/m", dir);
+    assert_int_equal(conf_models(&agent.conf, &agent.models, err,
+                                 sizeof(err)), 0);
+    assert_int_equal(agent_start(&agent), 0);
+    for (i = 1; i <= 15; i++) {
+        write_file("avm.conf", "models = '%s/m'\n", dir);
+        if (i == 10)
+            write_file("avm.conf", "\n");
+        if (i == 5)
+            write_file("m", "{\"version\":1,\"models\":{}}");
+        if (i == 13)
+            write_file("m", "{\"version\":1,\"models\":{\"disk\":[{"
+                       "\"metric\":\"demand_permille\",\"no\":1,"
+                       "\"yes\":2}],\"cpu\":[]}}");
+        if (i == 5 || i == 10 || i == 13)
+            assert_int_equal(reload(), 0);
+        tick(1);
+        if (class_of(2) != was)
+            snprintf(seen + strlen(seen), sizeof(seen) - strlen(seen),
+                     "%d %s\n", i * 1000, avm_class_name(class_of(2)));
+        was = class_of(2);
+    }
+    assert_string_equal(seen, "5000 cpu\n13000 disk\n");
+    assert_true(no_db == !agent.db);
+
+    f = fopen(path, "r");
+    assert_non_null(f);
+    r = replay_new(AVM_MODE_INHERIT, keep_class, told);
+    count_event_line(f, r);
+    fclose(f);
+    assert_string_equal(told, seen);
+    replay_free(r);
+}
+
+static void test_record_models(void **state)
+{
+    (void)state;
+    record_models(false);
+}
+
+static void test_record_models_without_db(void **state)
+{
+    (void)state;
+    record_models(true);
+}
+
 static void test_hold(void **state)
 {
     (void)state;
@@ -619,6 +784,7 @@ static void crash(void)
     db_close(agent.db);
     avm_state_free(agent.st);
     free(agent.published);
+    free(agent.need);
 }
 
 /* Set by the operator while avmd was dead: his from now on, whoever starts. */
@@ -874,6 +1040,9 @@ int main(void)
         TEST(test_domain_mode),
         TEST(test_affinity),
         TEST(test_record),
+        TEST(test_reload),
+        TEST(test_record_models),
+        TEST(test_record_models_without_db),
         TEST(test_hold),
         TEST(test_failed_change),
         TEST(test_domain_gone),

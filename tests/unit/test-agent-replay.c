@@ -224,6 +224,7 @@ static int setup(void **state)
 static void settings_round_trip(void **state)
 {
     struct settings back;
+    struct avm_models models;
     struct avm_json_value *v;
     char *text, *again, err[128];
 
@@ -237,6 +238,9 @@ static void settings_round_trip(void **state)
         .affinity = UINT64_MAX, .affinity_set = true,
         .net_max_bps = UINT64_MAX, .disk_max_bps = 3,
     };
+    models = *avm_models_builtin();
+    models.model[AVM_CLASS_MIXED].nr = 1;
+    host.settings.models = &models;
     text = settings_json(&host.settings);
     assert_memory_equal(text, RECORDING_BEGIN, strlen(RECORDING_BEGIN));
     v = avm_json_parse(text, strlen(text), err, sizeof(err));
@@ -245,11 +249,46 @@ static void settings_round_trip(void **state)
     assert_int_equal(back.nr, 1);
     assert_memory_equal(&back.loop, &host.settings.loop, sizeof(back.loop));
     assert_true(back.need[0].affinity == UINT64_MAX);
+    assert_int_equal(back.models->model[AVM_CLASS_MIXED].nr, 1);
     again = settings_json(&back);
     assert_string_equal(text, again);
     settings_free(&back);
     avm_json_free(v);
     free(again);
+    free(text);
+}
+
+static void edited(const char *text, const char *after, const char *from,
+                   const char *to, int nr, const char *why);
+
+/* Models of the recording's own; afterwards the built-in ones again. */
+static void the_models_of_the_recording(void **state)
+{
+    struct avm_models models = *avm_models_builtin();
+    struct record *r = open_ok();
+    struct story s;
+    char *text;
+    size_t len;
+
+    (void)state;
+    models.model[AVM_CLASS_CPU].nr = 0;
+    host_init();
+    host.settings.models = &models;
+    record_settings(r, &host.settings);
+    write_rounds(r, 6);
+    host.settings.models = NULL;
+    record_settings(r, &host.settings);
+    write_rounds(r, 6);
+    record_close(r);
+    replay_ok(AVM_MODE_INHERIT, &s, NULL);
+    assert_null(strstr(s.text, "1000 hog class"));
+    assert_non_null(strstr(s.text, "6000 hog class unknown>cpu\n"));
+
+    text = file_text(&len);
+    edited(text, "\"models\"", "burst_us", "burst", 1,
+           "models: class \"time-critical\": statement 2: \"metric\" must be");
+    edited(text, "\"models\"", "{\"version\":1", "{\"version\":2", 1,
+           "models: \"version\" must be 1");
     free(text);
 }
 
@@ -584,6 +623,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(settings_round_trip, setup),
+        cmocka_unit_test_setup(the_models_of_the_recording, setup),
         cmocka_unit_test_setup(the_same_as_recorded, setup),
         cmocka_unit_test_setup(what_auto_would_have_done, setup),
         cmocka_unit_test_setup(someone_else_in_the_recording, setup),

@@ -305,7 +305,7 @@ static void load(const size_t *at)
 
         st->dom[i].smooth = world.smooth[at[i]];
         st->dom[i].klass = world.was[at[i]];
-        avm_evaluate(&st->dom[i], AVM_HISTORY);
+        avm_evaluate(avm_models_builtin(), &st->dom[i], AVM_HISTORY);
         memcpy(m->knob, world.mem[at[i]].knob, sizeof(m->knob));
         m->first_ms = world.mem[at[i]].first_ms + later_ms;
         for (k = 0; k < AVM_NR_KNOBS; k++) {

@@ -64,8 +64,17 @@ void avm_monitor(const struct avm_reading *then, const struct avm_reading *now,
  * Sets class, confidence, pressure and evidence of 'd' from its window, smooth
  * window and role. d->klass is the class it had: changing it takes more than
  * keeping it. 'windows' is how many windows 'smooth' covers, 0 .. AVM_HISTORY.
+ * 'models' are as avm_models_check() wants them.
  */
-void avm_evaluate(struct avm_domain *d, unsigned int windows);
+void avm_evaluate(const struct avm_models *models, struct avm_domain *d,
+                  unsigned int windows);
+
+/* Room for what avm_statement_check() says. */
+#define AVM_FAULT_LEN 224
+
+/* 0, or -1 and one line in 'why'. */
+int avm_statement_check(const struct avm_statement *s, char *why,
+                        size_t why_len);
 
 /*
  * Sets the verdict of 'd', which was evaluated. 'backend' serves its devices: dom0,

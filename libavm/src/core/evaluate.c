@@ -2,100 +2,23 @@
 /*
  * evaluate: what kind of work is this, and does it have to wait for anything?
  *
- * Each class has a usage model: a few statements about measured figures, each
- * true to a degree (0 .. 1000 permille). A class fits as well as its weakest
- * statement. The class that fits best wins; below FIT_MIN nothing does.
+ * Each class has a usage model (usage.c): a few statements about measured
+ * figures, each true to a degree (0 .. 1000 permille). A class fits as well as
+ * its weakest statement. The class that fits best wins; below FIT_MIN nothing
+ * does.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "core.h"
 
-enum metric {
-    M_CPU,          /* permille of a pCPU: running                           */
-    M_DEMAND,       /* running and runnable, at most 1000 for each vCPU      */
-    M_WAKES,        /* per second                                            */
-    M_BURST_US,     /* run time per block                                    */
-    M_IO,           /* packets + 4 * disk requests, per second               */
-    M_NET,          /* packets per second                                    */
-    M_DISK,         /* disk requests per second                              */
-    M_NET_SHARE,    /* permille of M_IO that is packets                      */
-    M_US_PER_IO,    /* CPU time per unit of M_IO, microseconds               */
-    NR_METRICS,
-};
-
 /* These exist only with the scheduler's records. */
-#define RECORD_METRICS (1u << M_DEMAND | 1u << M_WAKES | 1u << M_BURST_US)
-
-/* A figure between 'no' and 'yes' counts in proportion; 'yes' may be below. */
-struct statement {
-    enum metric metric;
-    uint32_t no, yes;
-};
-
-struct model {
-    enum avm_class klass;
-    struct statement st[6];
-    unsigned int nr;
-};
+#define RECORD_METRICS (1u << AVM_METRIC_WAKES | 1u << AVM_METRIC_BURST)
 
 /*
- * A disk request moves 4 KiB and more, a packet 1.5 KiB at most, hence the 4 in
- * M_IO. Figures for an idle Linux guest and so on were seen on real Xen; slow
- * (emulated) and fast machines differ by ten times in what an I/O costs, so the
- * limits on that are wide apart.
+ * What follows is not data, as the models are: it is the scale on which all of
+ * them fit, and a model can say the same with where its statements turn.
  */
-static const struct model model[] = {
-    { AVM_CLASS_IDLE, {
-        /* An idle Linux guest uses 1 to 5 permille, in 2 to 10 wake-ups. */
-        { M_CPU, 40, 10 },
-        /* Low use alone may be starvation: then it waits most of the time. */
-        { M_DEMAND, 400, 150 },
-        /* Broadcasts and ARP of a quiet bridge stay well below this. */
-        { M_NET, 200, 50 },
-        /* Log files and a journal's flush every 5 s. */
-        { M_DISK, 40, 10 },
-    }, 4 },
-    { AVM_CLASS_CPU, {
-        /* It wants (nearly) a whole pCPU, whether it gets it or not. */
-        { M_DEMAND, 500, 850 },
-        /* Long bursts: a guest that serves requests blocks after each. */
-        { M_BURST_US, 500, 4000 },
-        /* I/O is a side effect: 1 ms of computing and more for each. */
-        { M_US_PER_IO, 1000, 4000 },
-        { M_IO, 400, 100 },
-    }, 4 },
-    { AVM_CLASS_NET, {
-        { M_NET, 40, 120 },
-        { M_NET_SHARE, 300, 600 },
-        /*
-         * The packets explain the CPU time. A packet costs 5 us on a fast
-         * host and 100 us on an emulated one, serving it as much again.
-         */
-        { M_US_PER_IO, 8000, 2000 },
-    }, 3 },
-    { AVM_CLASS_DISK, {
-        { M_DISK, 8, 30 },
-        { M_NET_SHARE, 700, 400 },
-        { M_US_PER_IO, 8000, 2000 },
-    }, 3 },
-    { AVM_CLASS_MIXED, {
-        /* Computes as if alone, and I/O is more than a side effect. */
-        { M_DEMAND, 500, 850 },
-        { M_IO, 100, 400 },
-        { M_US_PER_IO, 500, 2000 },
-    }, 3 },
-    { AVM_CLASS_TIME_CRITICAL, {
-        /* Periodic work: audio 100 Hz, control loops 10 Hz and up. */
-        { M_WAKES, 3, 8 },
-        /* Done soon: what takes longer than 30 ms is not latency bound. */
-        { M_BURST_US, 30000, 12000 },
-        /* More than an idle guest's housekeeping. */
-        { M_CPU, 10, 30 },
-        { M_CPU, 900, 600 },
-        { M_IO, 200, 50 },
-    }, 5 },
-};
 
 /* Below this nothing fits. */
 #define FIT_MIN 400
@@ -113,7 +36,7 @@ static const struct model model[] = {
 #define UNDECLARED_MAX 600
 #define NO_RECORDS_MAX 600
 
-static uint32_t truth(const struct statement *s, uint32_t v)
+static uint32_t truth(const struct avm_statement *s, uint32_t v)
 {
     bool rising = s->yes > s->no;
     uint32_t lo = rising ? s->no : s->yes, hi = rising ? s->yes : s->no, t;
@@ -146,41 +69,44 @@ uint32_t avm_demand_permille(const struct avm_domain *d)
     return avm_clamp_u32(demand < most ? demand : most);
 }
 
-static void measure(const struct avm_domain *d, uint32_t *m)
+static void measure(const struct avm_domain *d, uint32_t *m, bool records)
 {
     const struct avm_window *w = &d->smooth;
     uint64_t io = (uint64_t)w->net_packets_per_s + 4ull * w->disk_reqs_per_s;
 
-    m[M_CPU] = w->cpu_permille;
-    /* A cap is no part of what it is. */
-    m[M_DEMAND] = avm_clamp_u32(wanted_permille(d));
-    m[M_WAKES] = w->wakes_per_s;
-    m[M_BURST_US] = w->burst_us;
-    m[M_IO] = avm_clamp_u32(io);
-    m[M_NET] = w->net_packets_per_s;
-    m[M_DISK] = w->disk_reqs_per_s;
-    m[M_NET_SHARE] = io ? 1000ull * w->net_packets_per_s / io : 0;
+    m[AVM_METRIC_CPU] = w->cpu_permille;
+    /*
+     * A cap is no part of what it is. Without the records running alone is the
+     * only sign of demand: it is taken for that.
+     */
+    m[AVM_METRIC_DEMAND] = records ? avm_clamp_u32(wanted_permille(d)) :
+                                     w->cpu_permille;
+    m[AVM_METRIC_WAKES] = w->wakes_per_s;
+    m[AVM_METRIC_BURST] = w->burst_us;
+    m[AVM_METRIC_IO] = avm_clamp_u32(io);
+    m[AVM_METRIC_NET] = w->net_packets_per_s;
+    m[AVM_METRIC_DISK] = w->disk_reqs_per_s;
+    m[AVM_METRIC_NET_SHARE] = io ? 1000ull * w->net_packets_per_s / io : 0;
     /* permille of a second is 1000 us */
-    m[M_US_PER_IO] = avm_clamp_u32(1000ull * w->cpu_permille / (io ? io : 1));
+    m[AVM_METRIC_US_PER_IO] =
+        avm_clamp_u32(1000ull * w->cpu_permille / (io ? io : 1));
 }
 
-static uint32_t fit(const struct model *mo, const uint32_t *m, bool records)
+static uint32_t fit(const struct avm_model *mo, const uint32_t *m, bool records)
 {
     uint32_t f = 1000;
-    unsigned int i;
+    unsigned int i, counted = 0;
 
     for (i = 0; i < mo->nr; i++) {
-        if (!records && (RECORD_METRICS & (1u << mo->st[i].metric)))
-            continue;
-        f = avm_min_u32(f, truth(&mo->st[i], m[mo->st[i].metric]));
-    }
+        enum avm_metric metric = mo->statement[i].metric;
 
-    /* Running alone is the only sign of demand then: take it for that. */
-    if (!records &&
-        (mo->klass == AVM_CLASS_CPU || mo->klass == AVM_CLASS_MIXED))
-        f = avm_min_u32(f, truth(&(struct statement){ M_CPU, 500, 850 },
-                                 m[M_CPU]));
-    return f;
+        if (!records && (RECORD_METRICS & (1u << metric)))
+            continue;
+        f = avm_min_u32(f, truth(&mo->statement[i], m[metric]));
+        counted++;
+    }
+    /* Nothing said is nothing known. */
+    return counted ? f : 0;
 }
 
 static void pressure(struct avm_domain *d)
@@ -214,15 +140,16 @@ static void evidence(struct avm_domain *d, const uint32_t *m, bool records)
 
     avm_text(d->evidence, "runs %u.%u%% of a CPU, %s, %u packets/s, "
              "%u disk requests/s", w->cpu_permille / 10, w->cpu_permille % 10,
-             waits, m[M_NET], m[M_DISK]);
+             waits, m[AVM_METRIC_NET], m[AVM_METRIC_DISK]);
 }
 
-void avm_evaluate(struct avm_domain *d, unsigned int windows)
+void avm_evaluate(const struct avm_models *models, struct avm_domain *d,
+                  unsigned int windows)
 {
     bool records = d->smooth.have & AVM_HAVE_RECORDS;
     enum avm_class was = d->klass, best = AVM_CLASS_UNKNOWN;
-    uint32_t best_fit = 0, fits[AVM_NR_CLASSES] = { 0 }, m[NR_METRICS];
-    unsigned int i;
+    uint32_t best_fit = 0, fits[AVM_NR_CLASSES] = { 0 }, m[AVM_NR_METRICS];
+    int c;
 
     if (!windows || !d->smooth.length_ns) {
         d->klass = AVM_CLASS_UNKNOWN;
@@ -232,13 +159,12 @@ void avm_evaluate(struct avm_domain *d, unsigned int windows)
         return;
     }
 
-    measure(d, m);
+    measure(d, m, records);
     pressure(d);
     evidence(d, m, records);
 
-    for (i = 0; i < sizeof(model) / sizeof(model[0]); i++) {
-        enum avm_class c = model[i].klass;
-        uint32_t f = fit(&model[i], m, records);
+    for (c = 0; c < AVM_NR_CLASSES; c++) {
+        uint32_t f = fit(&models->model[c], m, records);
 
         if (c == AVM_CLASS_TIME_CRITICAL) {
             /* Periods cannot be seen without the records. */
@@ -250,7 +176,7 @@ void avm_evaluate(struct avm_domain *d, unsigned int windows)
                 f = avm_min_u32(f + DECLARED_PERMILLE, 1000);
         }
         fits[c] = f;
-        if (f && c == was)
+        if (f && c == (int)was)
             f += STICK_PERMILLE;
         if (f > best_fit) {
             best_fit = f;

@@ -374,8 +374,9 @@ static int on_end(void *ctx)
     return 1;
 }
 
-struct avm_json_value *avm_json_parse(const char *text, size_t len,
-                                      char *err, size_t err_len)
+/* 'at': how far it came. */
+static struct avm_json_value *parse(const char *text, size_t len, size_t *at,
+                                    char *err, size_t err_len)
 {
     static const yajl_callbacks calls = {
         .yajl_null = on_null, .yajl_boolean = on_bool,
@@ -389,11 +390,13 @@ struct avm_json_value *avm_json_parse(const char *text, size_t len,
     yajl_handle y = yajl_alloc(&calls, NULL, &p);
     yajl_status s = yajl_status_error;
 
+    *at = 0;
     if (!y) {
         errno = ENOMEM;
         return NULL;
     }
     s = yajl_parse(y, (const unsigned char *)text, len);
+    *at = yajl_get_bytes_consumed(y);
     if (s == yajl_status_ok)
         s = yajl_complete_parse(y);
     yajl_free(y);
@@ -406,6 +409,31 @@ struct avm_json_value *avm_json_parse(const char *text, size_t len,
     free(p.key);
     avm_json_free(p.root);
     errno = EINVAL;
+    return NULL;
+}
+
+struct avm_json_value *avm_json_parse(const char *text, size_t len,
+                                      char *err, size_t err_len)
+{
+    size_t at;
+
+    return parse(text, len, &at, err, err_len);
+}
+
+struct avm_json_value *avm_json_parse_lines(const char *text, size_t len,
+                                            char *err, size_t err_len)
+{
+    char why[96] = "no memory";
+    unsigned int line = 1;
+    size_t at, i;
+    struct avm_json_value *v = parse(text, len, &at, why, sizeof(why));
+
+    if (v)
+        return v;
+    for (i = 0; i < at && i < len; i++)
+        line += text[i] == '\n';
+    if (err && err_len)
+        snprintf(err, err_len, "line %u: %s", line, why);
     return NULL;
 }
 
@@ -442,6 +470,21 @@ size_t avm_json_size(const struct avm_json_value *v)
 bool avm_json_is_array(const struct avm_json_value *v)
 {
     return v && v->kind == K_ARRAY;
+}
+
+bool avm_json_is_object(const struct avm_json_value *v)
+{
+    return v && v->kind == K_OBJECT;
+}
+
+const struct avm_json_value *avm_json_first(const struct avm_json_value *v)
+{
+    return v ? v->first : NULL;
+}
+
+const char *avm_json_key(const struct avm_json_value *v)
+{
+    return v ? v->key : NULL;
 }
 
 const struct avm_json_value *avm_json_next(const struct avm_json_value *v)

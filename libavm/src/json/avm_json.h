@@ -43,6 +43,9 @@ struct avm_json_value; /* any value; freed with the root */
 
 struct avm_json_value *avm_json_parse(const char *text, size_t len,
                                       char *err, size_t err_len);
+/* The same; the line in err begins with the number of that of the text. */
+struct avm_json_value *avm_json_parse_lines(const char *text, size_t len,
+                                            char *err, size_t err_len);
 void avm_json_free(struct avm_json_value *root);
 
 /* Member of an object, element of an array; NULL if there is none. */
@@ -52,7 +55,14 @@ const struct avm_json_value *avm_json_at(const struct avm_json_value *v,
                                          size_t i);
 size_t avm_json_size(const struct avm_json_value *v); /* of an array, or 0 */
 bool avm_json_is_array(const struct avm_json_value *v);
-/* What follows v in its array; avm_json_at() for each would be quadratic. */
+bool avm_json_is_object(const struct avm_json_value *v);
+/*
+ * The first of an array or object, and what follows v in its own: avm_json_at()
+ * for each would be quadratic. NULL: there is none.
+ */
+const struct avm_json_value *avm_json_first(const struct avm_json_value *v);
+/* The key of a member of an object; NULL if v is none. */
+const char *avm_json_key(const struct avm_json_value *v);
 const struct avm_json_value *avm_json_next(const struct avm_json_value *v);
 
 /* The value, or 'def' when v is NULL or of another type. */
@@ -90,5 +100,10 @@ struct avm_sample;
 int avm_sample_from_json(const struct avm_json_value *v,
                          struct avm_sample **sample, char *err,
                          size_t err_len);
+
+/* avm_models_parse() of a text that has been read already. */
+struct avm_models;
+int avm_models_from_json(const struct avm_json_value *v,
+                         struct avm_models *models, char *err, size_t err_len);
 
 #endif /* AVM_JSON_H */
