@@ -58,9 +58,9 @@ void agent_tick(struct agent *a);
 void agent_needs_changed(struct agent *a);
 
 /*
- * The configuration, and the models that it names, from their files again, apart
- * from the directories. All of it or, if something is wrong (said in the log),
- * nothing: -1.
+ * The configuration, and the models that it names, from their files again,
+ * apart from the directories. All of it or, if something is wrong (said in the
+ * log), nothing: -1.
  */
 int agent_reload(struct agent *a, const char *path, bool may_miss);
 

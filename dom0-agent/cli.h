@@ -64,8 +64,8 @@ int cli_send(struct cli *cli, struct avm_json *request,
 typedef void cli_print_fn(const struct avm_json_value *answer);
 int cli_run(struct cli *cli, struct avm_json *request, cli_print_fn *print);
 /*
- * The usage models in use; without avmd the built-in ones. With -j they have been
- * printed. Returns 0, or, having said why, what to exit with.
+ * The usage models in use; without avmd the built-in ones. With -j they have
+ * been printed. Returns 0, or, having said why, what to exit with.
  */
 int cli_models(struct cli *cli, struct avm_models *models);
 

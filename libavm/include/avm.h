@@ -128,7 +128,7 @@ enum avm_verdict {
     AVM_NR_VERDICTS,
 };
 
-/* What a usage model can speak of; measured over about the last four windows. */
+/* What a usage model can speak of, measured over about the last four windows */
 enum avm_metric {
     AVM_METRIC_CPU,          /* "cpu_permille": running                     */
     AVM_METRIC_DEMAND,       /* "demand_permille": running and runnable, at
@@ -413,8 +413,8 @@ struct avm_domain {
 /*
  * True to a degree: not at all where the metric is 'no', wholly where it is
  * 'yes', and in proportion between. 'yes' may be below 'no', not the same. Both
- * are in the unit of the metric: 0 .. 1000 for net_share_permille, 0 .. 65535000
- * for the other two of CPU time, 0 .. 1000000000 for the rest.
+ * are in the unit of the metric: 0 .. 65535000 for cpu_permille and
+ * demand_permille, .. 1000 for net_share_permille, .. 1000000000 for others.
  */
 struct avm_statement {
     enum avm_metric metric;
@@ -670,15 +670,15 @@ char *avm_json_sample(const struct avm_sample *sample);
 int avm_sample_parse(const char *text, size_t len, struct avm_sample **sample,
                      char *err, size_t err_len);
 /*
- * {"version":1,"models":{"idle":[{"metric":S,"no":N,"yes":N,"why":S},...],...}}:
- * all classes but unknown, on one line.
+ * {"version":1,"models":{"idle":[{"metric":S,"no":N,"yes":N,"why":S},...],
+ * ...}}: all classes but unknown, on one line.
  */
 char *avm_json_models(const struct avm_models *models);
 /*
  * And back, from text that nobody needs to have checked; it need not end in
- * NUL, and may have as many lines as it likes. A class that is not there has its
- * built-in model; a "why" may be missing. Anything else that is missing, out of
- * range or not known: -1 with EINVAL, one line in err that names the place,
+ * NUL, and may have as many lines as it likes. A class that is not there has
+ * its built-in model; a "why" may be missing. Anything else that is missing, out
+ * of range or not known: -1 with EINVAL, one line in err that names the place,
  * statements counted from 1, and 'models' as it was. ENOMEM.
  */
 int avm_models_parse(const char *text, size_t len, struct avm_models *models,

@@ -55,7 +55,7 @@ int __wrap_avm_info(avm_handle *h, struct avm_info *info)
     return 0;
 }
 
-/* As avmd has it before agent_start(). Decides with each sample, acts at once. */
+/* As before agent_start(): it decides with each sample, and acts at once. */
 static inline void fake_conf(struct agent *a, enum avm_mode mode,
                              const char *dir)
 {

@@ -11,7 +11,7 @@
 
 #define NR(a) (sizeof(a) / sizeof((a)[0]))
 
-/* What a sample can come to: 1000 for each of 65535 vCPUs, see json/sample.c. */
+/* A sample comes to 1000 for each of 65535 vCPUs: see json/sample.c. */
 #define CPU_MAX  65535000
 /* Above any rate or time that a host can come to. */
 #define MUCH     1000000000
@@ -98,7 +98,7 @@ const struct avm_models *avm_models_builtin(void)
     return &builtin;
 }
 
-/* Somebody's terminal shows it; UTF-8 is welcome, its control characters not. */
+/* A terminal shows it: UTF-8 is welcome, control characters are not. */
 static bool is_plain(const char *text, size_t size)
 {
     const unsigned char *p = (const unsigned char *)text;
