@@ -141,6 +141,8 @@ static void count(const struct avm_domain_sample *a,
     GROWN(events_interdomain);
     GROWN(events_virq);
     GROWN(events_pirq);
+    GROWN(disk_rd_reqs);
+    GROWN(disk_wr_reqs);
 #undef GROWN
     for (i = 0; i < AVM_LATENCY_BUCKETS; i++)
         n->c.latency[i] = (uint32_t)(b->count.latency[i] -
@@ -219,6 +221,13 @@ static void urgent_work(struct guest_model *g, const struct counted *n)
         g->work_ns = URGENT_WORK_NS;
 }
 
+/* Most wakes are answers of its disks, of which each may be several requests. */
+static bool waits_for_disk(const struct counted *n, uint64_t wakes)
+{
+    return wakes && (n->c.disk_rd_reqs + n->c.disk_wr_reqs) >= wakes / 2 +
+                                                               wakes % 2;
+}
+
 /* vCPUs that block: woken so often, to run for so long in all. */
 static void woken(struct guest_model *g, const struct counted *n)
 {
@@ -256,6 +265,14 @@ static void woken(struct guest_model *g, const struct counted *n)
     g->wakes_by = io_events(n) > n->c.events_virq &&
                   rate >= ARRIVALS_MIN_PER_S * 1000
                   ? GUEST_ARRIVALS : GUEST_PERIODIC;
+    if (waits_for_disk(n, nr)) {
+        uint64_t awake_ns = (g->hogs ? run : wanted) * g->period_us / 1000 /
+                            g->nr_woken;
+
+        g->wakes_by = GUEST_DISK;
+        g->answer_us = g->period_us > awake_ns / 1000 + 1
+                       ? g->period_us - awake_ns / 1000 : 1;
+    }
 }
 
 static void derive(struct guest_model *g, const struct avm_domain_sample *d,
@@ -428,17 +445,21 @@ static void put_range(struct avm_json *j, const char *key, uint32_t first,
 
 static void put_tasks(struct avm_json *j, const struct guest_model *g)
 {
+    static const struct { const char *name, *time; } kinds[] = {
+        [GUEST_PERIODIC] = { "periodic", "period_us" },
+        [GUEST_ARRIVALS] = { "arrivals", "mean_us" },
+        [GUEST_DISK] = { "disk", "wait_us" },
+    };
     uint64_t work_us = (g->work_ns + 500) / 1000;
 
     avm_json_array(j, "tasks");
     /* What is woken has precedence over what computes in the same vCPU. */
     if (g->wakes_by != GUEST_SLEEPS) {
-        bool timed = g->wakes_by == GUEST_PERIODIC;
-
         avm_json_object(j, NULL);
-        avm_json_str(j, "kind", timed ? "periodic" : "arrivals");
+        avm_json_str(j, "kind", kinds[g->wakes_by].name);
         put_range(j, "vcpus", g->first_woken, g->nr_woken);
-        avm_json_uint(j, timed ? "period_us" : "mean_us", g->period_us);
+        avm_json_uint(j, kinds[g->wakes_by].time,
+                      g->wakes_by == GUEST_DISK ? g->answer_us : g->period_us);
         avm_json_uint(j, "work_us", work_us ? work_us : 1);
         avm_json_end(j);
     }

@@ -8,6 +8,8 @@
  *   - a vCPU that hardly blocks computes without end, and takes what it gets;
  *   - one that blocks is woken as often as it was, and has as much to do each
  *     time as it did: it wants what it ran, however long it waited for that;
+ *   - one that blocks for its disk asks again as soon as it has done its work:
+ *     what it gets sooner it asks for sooner;
  *   - one that computes and is sent events has short urgent work beside that.
  * Counters are a domain's, not a vCPU's: which of its vCPUs did what is a guess,
  * too, and those that block are taken to be alike.
@@ -22,6 +24,7 @@ enum guest_wakes {
     GUEST_SLEEPS,               /* nothing                                   */
     GUEST_PERIODIC,             /* its own timer, mostly                     */
     GUEST_ARRIVALS,             /* events from elsewhere, at random times    */
+    GUEST_DISK,                 /* answers to its own requests               */
 };
 
 /* ppm is of the time of one pCPU. */
@@ -44,6 +47,8 @@ struct guest_model {
     uint32_t first_woken, nr_woken; /* vCPUs that are woken                  */
     uint64_t period_us;         /* mean time between two wakes of each       */
     uint64_t work_ns;           /* each time                                 */
+    uint64_t answer_us;         /* GUEST_DISK: from the end of the work to the
+                                   next wake                                 */
 };
 
 struct host_model {

@@ -189,6 +189,35 @@ static void wakers(void **state)
     host_model_free(&m);
 }
 
+/* Who waits for its own disk asks for more when it gets more. */
+static void disks(void **state)
+{
+    struct avm_domain_sample *d;
+    struct host_model m;
+
+    (void)state;
+    host_init(2);
+    d = add("db", 1, 3000, 4000, 6000, 500);
+    d->count.events_interdomain += 6000;
+    d->count.disk_rd_reqs += 2000;
+    d->count.disk_wr_reqs += 1000;
+    d = add("log", 2, 3000, 1000, 6000, 500);
+    d->count.events_interdomain += 6000;
+    d->count.disk_wr_reqs += 2999;
+    d = add("busy", 2, 9000, 1000, 1000, 500);
+    d->count.disk_rd_reqs += 1000;
+    m = make();
+    assert_int_equal(m.guest[0].wakes_by, GUEST_DISK);
+    assert_int_equal(m.guest[0].work_ns, 499800);
+    assert_in_range(m.guest[0].answer_us, 499, 501);
+    want_json(&m, 0, "[{\"kind\":\"disk\",\"vcpus\":\"0-0\",\"wait_us\":500,"
+              "\"work_us\":500}]");
+    assert_int_equal(m.guest[1].wakes_by, GUEST_ARRIVALS);
+    assert_int_equal(m.guest[2].hogs, 1);
+    assert_int_equal(m.guest[2].wakes_by, GUEST_DISK);
+    host_model_free(&m);
+}
+
 /* Demand is what they ran, over all vCPUs that are woken. */
 static void many_vcpus(void **state)
 {
@@ -417,6 +446,7 @@ static void any_counters(void **state)
                 &d->count.running_ns, &d->count.runnable_ns, &d->count.wakes,
                 &d->count.blocks, &d->count.boosts, &d->count.events_virq,
                 &d->count.events_pirq, &d->count.latency[7],
+                &d->count.disk_rd_reqs,
             };
             size_t j;
 
@@ -920,6 +950,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hogs),
         cmocka_unit_test(wakers),
+        cmocka_unit_test(disks),
         cmocka_unit_test(many_vcpus),
         cmocka_unit_test(urgent_beside_computing),
         cmocka_unit_test(idlers),
