@@ -25,6 +25,8 @@
 #define ARRIVALS_MIN_PER_S 20
 /* A task that is simulated comes at least each second. */
 #define PERIOD_MAX_US 1000000ull
+/* No vCPU wakes more often; simulating one that did would take minutes. */
+#define PERIOD_MIN_US 5
 /*
  * Urgent work within a vCPU that never blocks cannot be told from the rest. It
  * is as long as a small packet or a bit of audio takes, and a tenth of the time
@@ -42,7 +44,7 @@
 
 /* 1000 wakes at 100 Hz: enough for a p99. */
 #define DURATION_MS 10000
-#define DURATION_MIN_MS 2000
+#define DURATION_MIN_MS 1000
 /* The scheduler learns who is urgent in the first second. */
 #define WARMUP_MS 1000
 /* A second or two of computing. */
@@ -215,7 +217,10 @@ static void urgent_work(struct guest_model *g, const struct counted *n)
     g->wakes_by = io >= n->c.boosts && rate >= ARRIVALS_MIN_PER_S * 1000
                   ? GUEST_ARRIVALS : GUEST_PERIODIC;
     g->nr_woken = g->nr_vcpus;
-    g->period_us = 1000000000 / rate ? 1000000000 / rate : 1;
+    g->period_us = 1000000000 / rate;
+    /* Not each of so many events can have been for a task of its own. */
+    if (g->period_us < PERIOD_MIN_US)
+        g->period_us = PERIOD_MIN_US;
     g->work_ns = g->period_us * 1000 / URGENT_PART;
     if (g->work_ns > URGENT_WORK_NS)
         g->work_ns = URGENT_WORK_NS;
@@ -368,7 +373,14 @@ int host_model_make(const struct avm_sample *first,
             goto fail;
         }
         count(&first->domain[i], &last->domain[i], m->length_ns, &n);
-        derive(&m->guest[m->nr++], &last->domain[i], &n);
+        derive(&m->guest[m->nr], &last->domain[i], &n);
+        if (m->guest[m->nr].nr_woken &&
+            m->guest[m->nr].period_us < PERIOD_MIN_US) {
+            snprintf(err, err_size, "domain %" PRIu32 " wakes more often than "
+                     "each %d us", last->domain[i].domid, PERIOD_MIN_US);
+            goto fail;
+        }
+        m->nr++;
     }
     return 0;
 
