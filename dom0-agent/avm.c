@@ -17,7 +17,7 @@ static const struct cmd cmds[] = {
       "What each domain does and what it has" },
     { "explain", cmd_explain, "[-j] [<Domain>]",
       "Why something is done for a domain, or is not" },
-    { "plan", cmd_plan, "[-j] [-e]",
+    { "plan", cmd_plan, "[-j] [-e] | --what-if [options of what-if] <File>",
       "What would be changed now; changes nothing" },
     { "apply", cmd_apply, "[-j] [<Domain>]",
       "Make the changes that the plan has ready" },
@@ -46,6 +46,9 @@ static const struct cmd cmds[] = {
       "The usage models: what makes a class" },
     { "model-export", cmd_model_export, "[-j]",
       "The same as a file that `models` can name" },
+    { "what-if", cmd_what_if, "[-j] [-s <Domain>:<Knob>=<Value>]... "
+      "[-w <Seconds>] [-n <Seeds>] [--simulator=PATH] <File>",
+      "What a plan would do to CPU time and latency" },
     { "check-config", cmd_check_config, "[<File>]",
       "Check a configuration file" },
 };
@@ -322,7 +325,8 @@ int main(int argc, char **argv)
                          argv[0]);
     /* A verb that checks a file must not stumble over it here; a recording has
        its own. */
-    if (cli.cmd->fn != cmd_check_config && cli.cmd->fn != cmd_replay) {
+    if (cli.cmd->fn != cmd_check_config && cli.cmd->fn != cmd_replay &&
+        cli.cmd->fn != cmd_what_if) {
         rc = load_conf(&cli);
         if (rc)
             return rc;

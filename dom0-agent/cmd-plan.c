@@ -49,6 +49,14 @@ static void print_plan(const struct avm_json_value *changes,
         print_grant(avm_json_at(grants, i));
 }
 
+/* A word on the way to another verb, whose words the others are. */
+static int what_if(struct cli *cli, int argc, char **argv, int word)
+{
+    memmove(&argv[word], &argv[word + 1],
+            (size_t)(argc - word) * sizeof(*argv));
+    return cmd_what_if(cli, argc - 1, argv);
+}
+
 int cmd_plan(struct cli *cli, int argc, char **argv)
 {
     static const struct option options[] = {
@@ -62,6 +70,9 @@ int cmd_plan(struct cli *cli, int argc, char **argv)
     size_t i;
     int rc, c;
 
+    for (c = 1; c < argc; c++)
+        if (!strcmp(argv[c], "--what-if"))
+            return what_if(cli, argc, argv, c);
     while ((c = getopt_long(argc, argv, "ej", options, NULL)) != -1) {
         if (c == 'e')
             exit_code = true;

@@ -7,10 +7,8 @@
 #include <string.h>
 
 #include "cli.h"
+#include "recording.h"
 #include "replay.h"
-
-/* Some 8000 domains; a file without lines shall not fill the memory. */
-#define LINE_MAX_BYTES (16u << 20)
 
 struct output {
     struct avm_json *json;      /* NULL: for people */
@@ -80,44 +78,6 @@ static void on_event(void *arg, const struct replay_event *e)
     out->any = true;
 }
 
-/*
- * The next line, without its end, in *line, which grows. Its length, -1 after
- * the last, or -2 with one line in 'err'.
- */
-static ssize_t read_line(FILE *f, char **line, size_t *room, char *err,
-                         size_t err_size)
-{
-    size_t len = 0;
-    char *bigger;
-    int c;
-
-    while ((c = getc_unlocked(f)) != EOF && c != '\n') {
-        if (len == LINE_MAX_BYTES) {
-            snprintf(err, err_size, "longer than %u bytes", LINE_MAX_BYTES);
-            return -2;
-        }
-        if (len == *room) {
-            *room = *room ? *room * 2 : 65536;
-            bigger = realloc(*line, *room);
-            if (!bigger) {
-                snprintf(err, err_size, "%s", strerror(errno));
-                return -2;
-            }
-            *line = bigger;
-        }
-        (*line)[len++] = (char)c;
-    }
-    if (ferror(f)) {
-        snprintf(err, err_size, "%s", strerror(errno));
-        return -2;
-    }
-    if (c == EOF && len) {
-        snprintf(err, err_size, "cut off: it has no end of line");
-        return -2;
-    }
-    return c == EOF ? -1 : (ssize_t)len;
-}
-
 /* 0, or, having said why, what to exit with. */
 static int replay_file(struct replay *r, FILE *f, const char *path)
 {
@@ -128,7 +88,7 @@ static int replay_file(struct replay *r, FILE *f, const char *path)
 
     while (!rc) {
         nr++;
-        len = read_line(f, &line, &room, err, sizeof(err));
+        len = recording_line(f, &line, &room, err, sizeof(err));
         if (len == -1)
             break;
         if (len < 0 ||

@@ -11,7 +11,8 @@ AGENT_LIBS := build/libavm/libavm.a -lsqlite3 -lyajl -lxencall -lxenstore \
 
 AGENT_SHARED := conf control db recording request store
 AGENT_DAEMON := agent avmd log record serve
-AGENT_CLI := avm replay $(patsubst dom0-agent/%.c,%,$(wildcard dom0-agent/cmd-*.c))
+AGENT_CLI := avm replay scenario simulate whatif \
+    $(patsubst dom0-agent/%.c,%,$(wildcard dom0-agent/cmd-*.c))
 
 agent-objs = $(1:%=$(AGENT_OUT)/%.o)
 
@@ -47,7 +48,8 @@ AGENT_SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined \
     -fno-omit-frame-pointer
 AGENT_SAN_LIB := $(AGENT_OUT)/san/agent.a
 AGENT_SAN_OBJS := $(patsubst %,$(AGENT_OUT)/san/%.o,$(AGENT_SHARED) \
-    $(filter-out avmd,$(AGENT_DAEMON)) replay)
+    $(filter-out avmd,$(AGENT_DAEMON)) replay scenario simulate \
+    whatif)
 # What the loop tests play themselves: the clock, and Xen as libavm shows it.
 AGENT_WRAP := $(patsubst %,-Wl$(comma)--wrap=%,clock_gettime avm_apply \
     avm_verify avm_publish avm_unpublish avm_sample_read avm_last_error \
@@ -58,7 +60,7 @@ AGENT_WRAP_KILL := $(AGENT_WRAP) $(patsubst %,-Wl$(comma)--wrap=%,\
 
 UNIT_TESTS += $(AGENT_TESTS:%=build/test/unit/%) tests/unit/test-agent-cli
 tests/unit/test-agent-cli: | build/bin/avm build/bin/avmd \
-    build/test/unit/test-agent-replay
+    build/test/unit/test-agent-replay build/test/unit/test-agent-whatif
 
 $(AGENT_SAN_OBJS): $(AGENT_OUT)/san/%.o: dom0-agent/%.c
 	@mkdir -p $(@D)

@@ -8,6 +8,9 @@
 
 #define RECORDING_VERSION 1
 
+/* Some 8000 domains; a file without lines shall not fill the memory. */
+#define LINE_MAX_BYTES (16u << 20)
+
 #define NR(a) (sizeof(a) / sizeof((a)[0]))
 
 static const struct avm_json_field config_fields[] = {
@@ -203,4 +206,40 @@ int settings_parse(const struct avm_json_value *line, struct settings *s,
         return -1;
     }
     return 0;
+}
+
+/* ------------------------------------------------------------------------ */
+
+ssize_t recording_line(FILE *f, char **line, size_t *room, char *err,
+                       size_t err_size)
+{
+    size_t len = 0;
+    char *bigger;
+    int c;
+
+    while ((c = getc_unlocked(f)) != EOF && c != '\n') {
+        if (len == LINE_MAX_BYTES) {
+            snprintf(err, err_size, "longer than %u bytes", LINE_MAX_BYTES);
+            return -2;
+        }
+        if (len == *room) {
+            *room = *room ? *room * 2 : 65536;
+            bigger = realloc(*line, *room);
+            if (!bigger) {
+                snprintf(err, err_size, "%s", strerror(errno));
+                return -2;
+            }
+            *line = bigger;
+        }
+        (*line)[len++] = (char)c;
+    }
+    if (ferror(f)) {
+        snprintf(err, err_size, "%s", strerror(errno));
+        return -2;
+    }
+    if (c == EOF && len) {
+        snprintf(err, err_size, "cut off: it has no end of line");
+        return -2;
+    }
+    return c == EOF ? -1 : (ssize_t)len;
 }

@@ -11,6 +11,9 @@
 #ifndef AGENT_RECORDING_H
 #define AGENT_RECORDING_H
 
+#include <stdio.h>
+#include <sys/types.h>
+
 #include "avm.h"
 #include "avm_json.h"
 
@@ -36,5 +39,12 @@ bool settings_is(const struct avm_json_value *line);
 int settings_parse(const struct avm_json_value *line, struct settings *s,
                    char *err, size_t err_size);
 void settings_free(struct settings *s);
+
+/*
+ * The next line, without its end, in *line, which grows. Its length, -1 after
+ * the last, or -2 with one line in 'err'.
+ */
+ssize_t recording_line(FILE *f, char **line, size_t *room, char *err,
+                       size_t err_size);
 
 #endif

@@ -40,6 +40,10 @@ struct replay {
     struct replay_totals totals;
     replay_event_fn *fn;
     void *arg;
+    replay_sample_fn *sample_fn; /* or NULL                               */
+    void *sample_arg;
+    bool last;                  /* line: plans are kept, and not made true */
+    struct avm_plan *plan;
 };
 
 struct replay *replay_new(enum avm_mode mode, replay_event_fn *fn, void *arg)
@@ -59,9 +63,16 @@ void replay_free(struct replay *r)
     if (!r)
         return;
     avm_state_free(r->st);
+    avm_plan_free(r->plan);
     free(r->overlay);
     free(r->seen);
     free(r);
+}
+
+void replay_on_sample(struct replay *r, replay_sample_fn *fn, void *arg)
+{
+    r->sample_fn = fn;
+    r->sample_arg = arg;
 }
 
 const struct replay_totals *replay_totals(const struct replay *r)
@@ -302,6 +313,10 @@ static int decide(struct replay *r, const struct avm_sample *s,
     if (avm_plan(r->st, now_ms, 0, &plan))
         return -1;
     r->totals.decisions++;
+    if (r->last) {
+        r->plan = plan;
+        return 0;
+    }
     for (i = 0; i < plan->nr; i++) {
         struct avm_change *c = &plan->change[i];
         const struct avm_domain *d = avm_domain_by_uuid(r->st, &c->uuid);
@@ -348,6 +363,8 @@ static int take_sample(struct replay *r, struct avm_sample *s, char *err,
     const struct avm_change *foreign;
     size_t i, nr;
 
+    if (r->sample_fn)
+        r->sample_fn(r->sample_arg, s);
     lay_over(r, s);
     if (avm_observe(r->st, s)) {
         snprintf(err, err_size, "%s", errno == ENOMEM ? strerror(ENOMEM) :
@@ -420,4 +437,22 @@ int replay_line(struct replay *r, const char *text, size_t len,
     }
     avm_json_free(v);
     return rc;
+}
+
+int replay_last_line(struct replay *r, const char *text, size_t len,
+                     struct avm_plan **plan, char *err, size_t err_size)
+{
+    r->last = true;
+    if (replay_line(r, text, len, err, err_size))
+        return -1;
+    if (!r->totals.samples) {
+        snprintf(err, err_size, "no sample is in it");
+        return -1;
+    }
+    if (!r->plan &&
+        avm_plan(r->st, r->last_ms, AVM_PLAN_PEEK, &r->plan))
+        return no_memory(err, err_size);
+    *plan = r->plan;
+    r->plan = NULL;
+    return 0;
 }

@@ -43,6 +43,18 @@ void replay_free(struct replay *r);
 int replay_line(struct replay *r, const char *text, size_t len,
                 char *err, size_t err_size);
 
+/*
+ * The last line: as above, but the plan that is made then is handed out, and
+ * nothing of it done. If it is not the time for a decision, it is what 'avm
+ * plan' would have shown. avm_plan_free() frees it.
+ */
+int replay_last_line(struct replay *r, const char *text, size_t len,
+                     struct avm_plan **plan, char *err, size_t err_size);
+
+/* To be called with each sample, as it was recorded. */
+typedef void replay_sample_fn(void *arg, const struct avm_sample *s);
+void replay_on_sample(struct replay *r, replay_sample_fn *fn, void *arg);
+
 const struct replay_totals *replay_totals(const struct replay *r);
 
 #endif

@@ -27,6 +27,7 @@ static const char help[] =
 "      --seed N         first seed (default 1)\n"
 "      --seeds N        how many seeds (default 5); the worst one counts\n"
 "      --json           print JSON\n"
+"      --domains        print, as JSON, what each domain got instead of a score\n"
 "      --trace OUT      write the schedule of the first run as CSV\n"
 "      --xentrace OUT   and what xentrace would have written\n"
 "  avm-sim plot TRACE OUT.svg [--from MS] [--for MS]\n"
@@ -114,15 +115,16 @@ static unsigned int parse_scheds(char *names, const struct sched_def **scheds)
     return nr;
 }
 
-enum { O_SCHED = 1, O_VARIANT, O_SEED, O_SEEDS, O_JSON, O_TRACE, O_XENTRACE,
-       O_TEXT, O_MHZ, O_FROM, O_FOR,
-       O_COST, O_MARKDOWN, O_CHART, O_ALL, O_HELP };
+enum { O_SCHED = 1, O_VARIANT, O_SEED, O_SEEDS, O_JSON, O_DOMAINS, O_TRACE,
+       O_XENTRACE, O_TEXT, O_MHZ, O_FROM, O_FOR, O_COST,
+       O_MARKDOWN, O_CHART, O_ALL, O_HELP };
 static const struct option options[] = {
     { "sched", required_argument, NULL, O_SCHED },
     { "variant", required_argument, NULL, O_VARIANT },
     { "seed", required_argument, NULL, O_SEED },
     { "seeds", required_argument, NULL, O_SEEDS },
     { "json", no_argument, NULL, O_JSON },
+    { "domains", no_argument, NULL, O_DOMAINS },
     { "trace", required_argument, NULL, O_TRACE },
     { "xentrace", required_argument, NULL, O_XENTRACE },
     { "text", no_argument, NULL, O_TEXT },
@@ -143,7 +145,8 @@ static const struct {
     unsigned int takes;         /* options, as bits */
 } verbs[] = {
     { "run", 1, 1u << O_SCHED | 1u << O_VARIANT | 1u << O_SEED | 1u << O_SEEDS |
-                1u << O_JSON | 1u << O_TRACE | 1u << O_XENTRACE },
+                1u << O_JSON | 1u << O_DOMAINS | 1u << O_TRACE |
+                1u << O_XENTRACE },
     { "plot", 2, 1u << O_FROM | 1u << O_FOR },
     { "bench", 2, 1u << O_SEEDS | 1u << O_COST | 1u << O_MARKDOWN |
                   1u << O_CHART },
@@ -196,6 +199,8 @@ static int run(const char *file, const char *variant, struct work *w, bool json)
         w->nr_scenarios = 1;
     }
     rows = run_all(w);
+    if ( w->domains )
+        return report_domains(stdout, w, rows);
 
     return json ? report_json(stdout, w, rows, NULL)
                 : report_table(stdout, w, rows);
@@ -235,6 +240,9 @@ int main(int argc, char *argv[])
             break;
         case O_JSON:
             json = true;
+            break;
+        case O_DOMAINS:
+            w.domains = true;
             break;
         case O_TRACE:
             w.trace = optarg;

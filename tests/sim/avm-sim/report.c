@@ -283,6 +283,87 @@ static void put_line(yajl_gen g, const struct work *w, const struct line *line)
     yajl_gen_map_close(g);
 }
 
+static void put_int(yajl_gen g, const char *key, int64_t value)
+{
+    put_text(g, key);
+    yajl_gen_integer(g, value);
+}
+
+static void put_runs(yajl_gen g, const struct work *w, const struct cell *cell,
+                     unsigned int domain)
+{
+    unsigned int i;
+
+    yajl_gen_array_open(g);
+    for ( i = 0; i < w->seeds.nr; i++ )
+    {
+        const struct domain_outcome *d = &cell->runs[i].domains[domain];
+
+        yajl_gen_map_open(g);
+        put_int(g, "cpu_ppm", d->cpu_ppm);
+        put_int(g, "samples", d->samples);
+        put_int(g, "p50_ns", d->p50_ns);
+        put_int(g, "p99_ns", d->p99_ns);
+        put_int(g, "max_ns", d->max_ns);
+        yajl_gen_map_close(g);
+    }
+    yajl_gen_array_close(g);
+}
+
+int report_domains(FILE *f, const struct work *w, const struct row *rows)
+{
+    yajl_gen g = yajl_gen_alloc(NULL);
+    const unsigned char *text;
+    bool failed = false;
+    unsigned int i, k, d;
+    size_t len;
+
+    if ( !g )
+        abort();
+    yajl_gen_config(g, yajl_gen_beautify, 1);
+    yajl_gen_config(g, yajl_gen_indent_string, "  ");
+    yajl_gen_map_open(g);
+    put_int(g, "version", 1);
+    put_int(g, "first_seed", w->seeds.first);
+    put_int(g, "seeds", w->seeds.nr);
+    put_text(g, "scenarios");
+    yajl_gen_array_open(g);
+    for ( i = 0; i < w->nr_scenarios; i++ )
+    {
+        const struct scenario *s = rows[i].scenario;
+
+        yajl_gen_map_open(g);
+        put_pair(g, "id", s->name);
+        put_text(g, "results");
+        yajl_gen_map_open(g);
+        for ( k = 0; k < w->nr_scheds; k++ )
+        {
+            const struct cell *cell = &rows[i].cells[k];
+
+            failed |= cell->failed;
+            if ( cell->na || cell->failed )
+                continue;
+            put_text(g, w->scheds[k]->name);
+            yajl_gen_map_open(g);
+            for ( d = 0; d < s->nr_domains; d++ )
+            {
+                put_text(g, s->domains[d].name);
+                put_runs(g, w, cell, d);
+            }
+            yajl_gen_map_close(g);
+        }
+        yajl_gen_map_close(g);
+        yajl_gen_map_close(g);
+    }
+    yajl_gen_array_close(g);
+    yajl_gen_map_close(g);
+    yajl_gen_get_buf(g, &text, &len);
+    fwrite(text, 1, len, f);
+    yajl_gen_free(g);
+
+    return written(f) | failed;
+}
+
 int report_json(FILE *f, const struct work *w, const struct row *rows,
                 const char *cost)
 {

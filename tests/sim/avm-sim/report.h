@@ -11,6 +11,8 @@
 
 /* Return 0, or 1 if a run failed or the output cannot be written. */
 int report_table(FILE *f, const struct work *w, const struct row *rows);
+/* What each domain got with each seed, as JSON in integers. w->domains was set. */
+int report_domains(FILE *f, const struct work *w, const struct row *rows);
 /* @cost: a JSON file to take "cost" from, or NULL. */
 int report_json(FILE *f, const struct work *w, const struct row *rows,
                 const char *cost);

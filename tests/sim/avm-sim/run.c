@@ -22,6 +22,7 @@ struct job {
     struct outcome *outcome;
     bool *failed;
     const char *trace, *xentrace;
+    bool domains;
 };
 
 struct running {
@@ -41,6 +42,34 @@ FILE *create(const char *file)
     }
 
     return f;
+}
+
+static bool write_all(int fd, const void *data, size_t size)
+{
+    ssize_t n;
+
+    for ( ; size; data = (const char *)data + n, size -= n )
+        if ( (n = write(fd, data, size)) <= 0 )
+            return false;
+
+    return true;
+}
+
+/* The parent reads what is more than a pipe holds while it is written. */
+static bool read_all(int fd, void *data, size_t size)
+{
+    ssize_t n;
+
+    for ( ; size; data = (char *)data + n, size -= n )
+        if ( (n = read(fd, data, size)) <= 0 )
+            return false;
+
+    return true;
+}
+
+static size_t domains_size(const struct scenario *s)
+{
+    return s->nr_domains * sizeof(struct domain_outcome);
 }
 
 /* In the child. */
@@ -64,7 +93,10 @@ static void __attribute__((noreturn)) do_job(const struct job *job, int fd)
     score_measure(job->scenario, &o);
     if ( (trace && fclose(trace)) || (xentrace && fclose(xentrace)) )
         exit(1);
-    if ( write(fd, &o, sizeof(o)) != sizeof(o) )
+    if ( !write_all(fd, &o, sizeof(o)) )
+        exit(1);
+    if ( job->domains && !write_all(fd, score_domains(job->scenario),
+                                    domains_size(job->scenario)) )
         exit(1);
     /* The machine's memory goes with the process. */
     _exit(0);
@@ -95,8 +127,13 @@ static void finish(struct running *slot)
     const struct job *job = slot->job;
     int status;
 
-    *job->failed |= read(slot->fd, job->outcome, sizeof(*job->outcome)) !=
-                    sizeof(*job->outcome);
+    *job->failed |= !read_all(slot->fd, job->outcome, sizeof(*job->outcome));
+    if ( job->domains )
+    {
+        job->outcome->domains = must(calloc(1, domains_size(job->scenario)));
+        *job->failed |= !read_all(slot->fd, job->outcome->domains,
+                                  domains_size(job->scenario));
+    }
     close(slot->fd);
     if ( waitpid(slot->pid, &status, 0) != slot->pid || status )
         *job->failed = true;
@@ -225,7 +262,7 @@ struct row *run_all(const struct work *w)
                 jobs[nr++] = (struct job){
                     .scenario = scenario, .sched = w->scheds[k],
                     .seed = w->seeds.first + s, .outcome = &cell->runs[s],
-                    .failed = &cell->failed,
+                    .failed = &cell->failed, .domains = w->domains,
                     .trace = !i && !k && !s ? w->trace : NULL,
                     .xentrace = !i && !k && !s ? w->xentrace : NULL,
                 };

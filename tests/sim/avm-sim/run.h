@@ -41,6 +41,7 @@ struct work {
     struct seeds seeds;
     unsigned int parallel;      /* processes at a time                        */
     bool progress;              /* on stderr                                  */
+    bool domains;               /* what each domain got, too                  */
     const char *trace;          /* file of the first run's schedule, or NULL  */
     const char *xentrace;       /* ... and for what xentrace would write      */
 };

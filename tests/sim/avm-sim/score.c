@@ -477,6 +477,39 @@ void score_measure(const struct scenario *s, struct outcome *o)
     check_figures(s, o);
 }
 
+struct domain_outcome *score_domains(const struct scenario *s)
+{
+    struct domain_outcome *all = must(calloc(host_nr_domains, sizeof(*all)));
+    unsigned int i, v, k, j;
+
+    for ( i = 0; i < host_nr_domains; i++ )
+    {
+        const struct guest_domain *dom = &host_domains[i];
+        struct series late = { 0 };
+        s_time_t got_ns = 0;
+
+        for ( v = 0; v < dom->spec->nr_vcpus; v++ )
+        {
+            const struct guest *g = &dom->guests[v];
+
+            got_ns += g->got_ns;
+            for ( k = 0; k < g->nr_tasks; k++ )
+                for ( j = 0; j < g->tasks[k].start.nr; j++ )
+                    series_add(&late, g->tasks[k].start.ns[j]);
+        }
+        all[i] = (struct domain_outcome){
+            .cpu_ppm = got_ns / ((s->duration_ns - s->warmup_ns) / 1000000),
+            .samples = late.nr,
+            .p50_ns = series_quantile(&late, 500),
+            .p99_ns = series_quantile(&late, 990),
+            .max_ns = series_quantile(&late, 1000),
+        };
+        free(late.ns);
+    }
+
+    return all;
+}
+
 /* ---- ideals ------------------------------------------------------------- */
 
 bool score_needs_alone(const struct scenario *s)

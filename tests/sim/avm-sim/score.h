@@ -10,6 +10,13 @@
 
 #define OUTCOME_MORE 12
 
+/* What a domain got in a run. */
+struct domain_outcome {
+    int64_t cpu_ppm;                    /* on a pCPU, of one pCPU's time    */
+    /* From an event to the first instruction of the task that it is for.   */
+    int64_t samples, p50_ns, p99_ns, max_ns;
+};
+
 /* Of one run; goes through a pipe. */
 struct outcome {
     double value;
@@ -17,6 +24,8 @@ struct outcome {
     unsigned int ignored;               /* SET_* that the scheduler has not */
     unsigned int nr_more;
     struct { char name[24]; double value; } more[OUTCOME_MORE];
+    /* Of each domain of the scenario, if it was asked for; after it in the pipe. */
+    struct domain_outcome *domains;
 };
 
 /* What the score's value is and in which unit. */
@@ -28,6 +37,8 @@ bool score_has_figure(enum score_kind kind, const char *name);
 
 /* In the process of the run, after it. */
 void score_measure(const struct scenario *s, struct outcome *o);
+/* As many as there are domains; the caller frees them. */
+struct domain_outcome *score_domains(const struct scenario *s);
 
 /*
  * The ideal comes from a run of the domain alone: on a machine of its own with

@@ -406,11 +406,17 @@ static void disk_signal(struct guest_task *t)
 
 static void disk_timer(struct guest_task *t)
 {
+    struct job answer = { .at_ns = t->next_ns };
+
+    job_add(t, &answer);
     guest_signal(NULL, t, INTERDOMAIN);
 }
 
 static void disk_done(struct guest_task *t)
 {
+    /* There was none yet when it began. */
+    if ( t->nr )
+        job_take(t);
     if ( measured(sim.now_ns) )
         t->finished++;
     timer_at(t, sim.now_ns + rng_around(&t->rng, t->spec->wait_ns,
@@ -770,6 +776,8 @@ void task_end(struct guest_task *t)
             continue;
         if ( j->counts && !j->started )
             series_add(&t->start, max(ns - j->ahead_ns, (s_time_t)0));
+        if ( t->spec->kind == TASK_DISK )
+            continue;
         series_add(&t->sojourn, ns);
         t->missed += t->spec->deadline_ns && ns > t->spec->deadline_ns;
     }
@@ -791,6 +799,7 @@ void task_started(struct guest_task *t)
 
     if ( !t->nr || (t->spec->kind != TASK_PERIODIC &&
                     t->spec->kind != TASK_ARRIVALS &&
+                    t->spec->kind != TASK_DISK &&
                     t->spec->kind != TASK_SERVER &&
                     t->spec->kind != TASK_PESTER) )
         return;
