@@ -831,6 +831,41 @@ static void test_needs_by_any_name(void **state)
             "has no need");
 }
 
+#define NEED_IMPORT(role, cap) \
+    "{\"op\":\"need-import\",\"replace\":true,\"file\":{\"version\":1," \
+    "\"needs\":[{\"uuid\":\"a2000000-0000-0000-0000-000000000000\"," \
+    "\"name\":\"hog\",\"cap_pct\":" cap ",\"role\":\"" role "\"}]}}"
+
+/* Taken over at once, as need-set is. */
+static void test_need_import(void **state)
+{
+    struct avm_json_value *v;
+
+    (void)state;
+    start(AVM_MODE_AUTO);
+    agent.conf.loop.decide_ms = 600000;
+    tick(3);
+    ask_ok("{\"op\":\"need-set\",\"domain\":\"idler\","
+           "\"role\":\"background\"}");
+    tick(1);
+    v = ask(NEED_IMPORT("interactive", "50"));
+    assert_int_equal(num(v, "imported"), 1);
+    avm_json_free(v);
+    tick(1);
+    assert_int_equal(xen.dom[2].params.cap_pct, 50);
+    assert_int_equal(avm_domain_by_id(agent.st, 2)->role,
+                     AVM_ROLE_INTERACTIVE);
+    assert_int_equal(avm_domain_by_id(agent.st, 1)->role, AVM_ROLE_NORMAL);
+
+    ask_bad(NEED_IMPORT("king", "60"), EXIT_FAILED,
+            "need 1 (hog): role must be \"background\"");
+    ask_bad("{\"op\":\"need-import\"}", EXIT_FAILED, "no needs");
+    tick(2);
+    assert_int_equal(xen.dom[2].params.cap_pct, 50);
+    assert_int_equal(avm_domain_by_id(agent.st, 2)->role,
+                     AVM_ROLE_INTERACTIVE);
+}
+
 static void test_bad_requests(void **state)
 {
     (void)state;
@@ -892,6 +927,7 @@ int main(void)
         TEST(test_publish_is_slow),
         TEST(test_shapes),
         TEST(test_needs_by_any_name),
+        TEST(test_need_import),
         TEST(test_bad_requests),
     };
 

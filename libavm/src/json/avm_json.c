@@ -374,6 +374,21 @@ static int on_end(void *ctx)
     return 1;
 }
 
+/* Names the member whose value it is, which is somebody else's text. */
+static void say_error(const struct parser *p, char *err, size_t err_len)
+{
+    char key[32] = "";
+    char *c;
+
+    if (p->error && p->key)
+        snprintf(key, sizeof(key), "%s", p->key);
+    for (c = key; *c; c++)
+        if (*c < 0x20 || *c > 0x7e)
+            *c = '?';
+    snprintf(err, err_len, "%s%s%s%s", key[0] ? "\"" : "", key,
+             key[0] ? "\": " : "", p->error ? p->error : "not JSON");
+}
+
 struct avm_json_value *avm_json_parse(const char *text, size_t len,
                                       char *err, size_t err_len)
 {
@@ -402,7 +417,7 @@ struct avm_json_value *avm_json_parse(const char *text, size_t len,
         return p.root;
 
     if (err && err_len)
-        snprintf(err, err_len, "%s", p.error ? p.error : "not JSON");
+        say_error(&p, err, err_len);
     free(p.key);
     avm_json_free(p.root);
     errno = EINVAL;
@@ -442,6 +457,26 @@ size_t avm_json_size(const struct avm_json_value *v)
 bool avm_json_is_array(const struct avm_json_value *v)
 {
     return v && v->kind == K_ARRAY;
+}
+
+bool avm_json_is_object(const struct avm_json_value *v)
+{
+    return v && v->kind == K_OBJECT;
+}
+
+bool avm_json_is_null(const struct avm_json_value *v)
+{
+    return v && v->kind == K_NULL;
+}
+
+const struct avm_json_value *avm_json_first(const struct avm_json_value *v)
+{
+    return avm_json_is_object(v) ? v->first : NULL;
+}
+
+const char *avm_json_key(const struct avm_json_value *v)
+{
+    return v->key;
 }
 
 const struct avm_json_value *avm_json_next(const struct avm_json_value *v)

@@ -52,8 +52,13 @@ const struct avm_json_value *avm_json_at(const struct avm_json_value *v,
                                          size_t i);
 size_t avm_json_size(const struct avm_json_value *v); /* of an array, or 0 */
 bool avm_json_is_array(const struct avm_json_value *v);
+bool avm_json_is_object(const struct avm_json_value *v);
+bool avm_json_is_null(const struct avm_json_value *v); /* there, and null */
 /* What follows v in its array; avm_json_at() for each would be quadratic. */
 const struct avm_json_value *avm_json_next(const struct avm_json_value *v);
+/* The first member of an object (avm_json_next() for the others), or NULL. */
+const struct avm_json_value *avm_json_first(const struct avm_json_value *v);
+const char *avm_json_key(const struct avm_json_value *v); /* of a member */
 
 /* The value, or 'def' when v is NULL or of another type. */
 const char *avm_json_get_str(const struct avm_json_value *v, const char *def);
