@@ -37,6 +37,8 @@ static const struct cmd cmds[] = {
     { "need-import", cmd_need_import, "[-j] [--replace] [<File>]",
       "Take needs from a file, all or none" },
     { "info", cmd_info, "[-j]", "The host, the scheduler and avmd" },
+    { "metrics", cmd_metrics, "[-j]",
+      "What avmd sees and does, for Prometheus" },
     { "hold", cmd_hold, "[-j] [-t <Seconds>] <Domain>",
       "Leave a domain as it is" },
     { "release", cmd_release, "[-j] <Domain>", "End a hold" },

@@ -24,6 +24,7 @@
 #include "agent.h"
 #include "control.h"
 #include "log.h"
+#include "metrics.h"
 #include "serve.h"
 
 struct daemon {
@@ -201,6 +202,8 @@ static void on_signal(struct daemon *d)
     /* The directories are in use. */
     memcpy(conf.run_dir, d->agent.conf.run_dir, sizeof(conf.run_dir));
     memcpy(conf.state_dir, d->agent.conf.state_dir, sizeof(conf.state_dir));
+    if (strcmp(conf.metrics_file, d->agent.conf.metrics_file))
+        metrics_remove(&d->agent.conf);
     d->agent.conf = conf;
     d->agent.mode = conf.mode;
     set_timer(d, conf.loop.sample_ms);

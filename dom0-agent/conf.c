@@ -152,14 +152,14 @@ static int set_number(struct conf *conf, const struct conf_number *number,
     return -1;
 }
 
-static int set_dir(char *dir, size_t size, const struct conf_line *line,
-                   char *why, size_t why_size)
+static int set_path(char *path, size_t size, const struct conf_line *line,
+                    char *why, size_t why_size)
 {
     if (line->value[0] != '/') {
         snprintf(why, why_size, "%s must be an absolute path", line->key);
         return -1;
     }
-    snprintf(dir, size, "%s", line->value);
+    snprintf(path, size, "%s", line->value);
     return 0;
 }
 
@@ -228,11 +228,14 @@ static int set_key(struct conf *conf, const struct conf_line *line,
     if (!strcmp(line->key, "uplink"))
         return set_uplink(conf, line, why, why_size);
     if (!strcmp(line->key, "state_dir"))
-        return set_dir(conf->state_dir, sizeof(conf->state_dir), line,
-                       why, why_size);
+        return set_path(conf->state_dir, sizeof(conf->state_dir), line,
+                        why, why_size);
     if (!strcmp(line->key, "run_dir"))
-        return set_dir(conf->run_dir, sizeof(conf->run_dir), line,
-                       why, why_size);
+        return set_path(conf->run_dir, sizeof(conf->run_dir), line,
+                        why, why_size);
+    if (!strcmp(line->key, "metrics_file"))
+        return set_path(conf->metrics_file, sizeof(conf->metrics_file), line,
+                        why, why_size);
 
     snprintf(why, why_size, "unknown setting '%s'", line->key);
     return -1;

@@ -21,6 +21,7 @@ struct conf {
     struct avm_uplink uplink[AVM_MAX_UPLINKS];
     size_t nr_uplinks;
     char state_dir[64], run_dir[64];
+    char metrics_file[64];        /* "": none */
 };
 
 void conf_defaults(struct conf *conf);

@@ -33,6 +33,7 @@ static void test_defaults(void **state)
     assert_false(conf.revert_on_exit);
     assert_string_equal(conf.state_dir, "/var/lib/avm");
     assert_string_equal(conf.run_dir, "/run/avm");
+    assert_string_equal(conf.metrics_file, "");
 }
 
 static void test_all_keys(void **state)
@@ -53,6 +54,7 @@ static void test_all_keys(void **state)
         "lease_ms = 5000\n"
         "foreign_hold_ms = 0\n"
         "on_exit = 'revert'\n"
+        "metrics_file = \"/m.prom\"\n"
         "state_dir = \"/a # b\"\n"
         "run_dir = \"/c\""; /* no newline at the end */
     struct conf conf;
@@ -75,6 +77,7 @@ static void test_all_keys(void **state)
     assert_true(conf.revert_on_exit);
     assert_string_equal(conf.state_dir, "/a # b");
     assert_string_equal(conf.run_dir, "/c");
+    assert_string_equal(conf.metrics_file, "/m.prom");
 }
 
 static void test_uplinks(void **state)
@@ -106,6 +109,8 @@ static void test_bad_lines(void **state)
 {
     static const struct { const char *text, *err; } cases[] = {
         { "mode = \"fast\"", "test:1: mode must be" },
+        { "metrics_file = \"m.prom\"",
+          "test:1: metrics_file must be an absolute path" },
         { "mode = \"inherit\"", "test:1: mode must be" },
         { "\n\nsample_ms = 5", "test:3: sample_ms must be a number from 100" },
         { "sample_ms = \"1000\"", "test:1: sample_ms must be" },
