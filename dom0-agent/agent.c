@@ -8,6 +8,7 @@
 
 #include "agent.h"
 #include "log.h"
+#include "metrics.h"
 #include "request.h"
 
 static uint64_t clock_ns(clockid_t clock)
@@ -77,6 +78,7 @@ static void record_now(struct agent *a)
 struct needs {
     struct avm_need *need;
     size_t nr, room;
+    size_t real;                /* not just a mode or a hold */
     int64_t now_ns;
 };
 
@@ -92,6 +94,7 @@ static int collect_need(const struct db_need *in, void *arg)
             return -1;
         needs->need = bigger;
     }
+    needs->real += in->has_need;
     needs->need[needs->nr] = in->need;
     needs->need[needs->nr++].held =
         in->held_until_ns < 0 || in->held_until_ns > needs->now_ns;
@@ -115,6 +118,7 @@ static void take_needs(struct agent *a)
         free(a->need);
         a->need = needs.need;
         a->nr_needs = needs.nr;
+        a->count.needs = needs.real;
         return;
     }
     free(needs.need);
@@ -154,6 +158,8 @@ int agent_reload(struct agent *a, const char *path, bool may_miss)
     /* The directories are in use. */
     memcpy(conf.run_dir, a->conf.run_dir, sizeof(conf.run_dir));
     memcpy(conf.state_dir, a->conf.state_dir, sizeof(conf.state_dir));
+    if (strcmp(conf.metrics_file, a->conf.metrics_file))
+        metrics_remove(&a->conf);
     a->conf = conf;
     a->models = models;
     a->mode = conf.mode;
@@ -249,12 +255,14 @@ static int make_change(struct agent *a, struct avm_change *c,
     if (!r)
         set_row_state(a, &row, "verified");
     c->state = AVM_CHANGE_APPLIED;
+    a->count.applied++;
     return 0;
 
  fail:
     put_back(a, c);
     set_row_state(a, &row, "failed");
     c->state = AVM_CHANGE_FAILED;
+    a->count.failed++;
     return -1;
 }
 
@@ -357,6 +365,7 @@ int agent_revert(struct agent *a, const struct avm_uuid *uuid,
         if (!ok && c->state == AVM_CHANGE_READY) {
             /* No journal. To give back is right even so. */
             ok = !avm_apply(a->h, c);
+            ++*(ok ? &a->count.applied : &a->count.failed);
             if (!ok)
                 snprintf(err, err_size, "%s", strerror(errno));
         }
@@ -631,6 +640,7 @@ static void note_foreign(struct agent *a)
     for (i = 0; i < nr; i++) {
         if (is_admins_own(a, &c[i]))
             continue;
+        a->count.foreign++;
         log_line(LOG_WARN, "%s: %s", change_str(&c[i], text, sizeof(text)),
                  c[i].reason);
         fill_row(&row, &c[i], "foreign", "verified");
@@ -650,6 +660,9 @@ static void decide(struct agent *a, uint64_t now_ms)
         log_line(LOG_ERROR, "no plan: %s", strerror(errno));
         return;
     }
+    a->count.decisions++;
+    for (i = 0; i < plan->nr; i++)
+        a->count.refused += plan->change[i].state == AVM_CHANGE_REFUSED;
     for (i = 0; i < plan->nr; i++) {
         struct avm_change *c = &plan->change[i];
         const struct avm_domain *d = avm_domain_by_uuid(a->st, &c->uuid);
@@ -689,6 +702,7 @@ static int sample(struct agent *a, bool first)
     }
     log_trouble(&a->said_sample, false, "the host can be read again");
     record_sample(a->record, s);
+    a->count.samples++;
     rc = 0;
 
  out:
@@ -698,14 +712,16 @@ static int sample(struct agent *a, bool first)
 
 void agent_tick(struct agent *a)
 {
-    uint64_t now_ms;
+    uint64_t began_ns = clock_ns(CLOCK_MONOTONIC), now_ms;
+    bool decides;
 
     if (sample(a, false))
         return;
     now_ms = agent_now_ms();
     note_foreign(a);
     renew(a, now_ms);
-    if (now_ms >= a->decide_at_ms) {
+    decides = now_ms >= a->decide_at_ms;
+    if (decides) {
         /* No catching up: a late decision is not followed by a burst. */
         a->decide_at_ms = now_ms + a->conf.loop.decide_ms -
                           a->conf.loop.sample_ms / 2;
@@ -713,6 +729,9 @@ void agent_tick(struct agent *a)
     }
     record_round_ends(a->record);
     publish(a, now_ms);
+    a->count.round_us = (clock_ns(CLOCK_MONOTONIC) - began_ns) / 1000;
+    if (decides)
+        metrics_write(a, now_ms);
 }
 
 void agent_use_uplinks(struct agent *a)
@@ -764,6 +783,7 @@ void agent_stop(struct agent *a)
         agent_revert(a, NULL, !a->conf.revert_on_exit, "avmd stops", err,
                      sizeof(err));
     }
+    metrics_remove(&a->conf);
     for (i = 0; i < a->nr_published; i++)
         avm_unpublish(a->h, a->published[i].domid);
     free(a->published);

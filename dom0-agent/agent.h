@@ -21,6 +21,14 @@ struct published {
     uint64_t at_ms;
 };
 
+/* Since the start. */
+struct counts {
+    uint64_t samples, decisions, applied, failed, foreign;
+    uint64_t refused;           /* again with each decision             */
+    uint64_t round_us;          /* what the last tick took              */
+    size_t needs;               /* known now                            */
+};
+
 struct agent {
     struct conf conf;
     struct avm_models models;   /* as conf_models() gave them           */
@@ -35,8 +43,10 @@ struct agent {
     bool uses_uplinks;
     struct published *published;
     size_t nr_published;
+    struct counts count;
     /* Troubles that were said, and are not said again until they are over. */
-    bool said_journal, said_sample, said_needs, said_publish, said_renew;
+    bool said_journal, said_sample, said_needs, said_publish, said_renew,
+         said_metrics;
 };
 
 uint64_t agent_now_ms(void);    /* CLOCK_MONOTONIC, as libavm wants it */

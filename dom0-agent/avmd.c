@@ -24,6 +24,7 @@
 #include "agent.h"
 #include "control.h"
 #include "log.h"
+#include "metrics.h"
 #include "serve.h"
 
 struct daemon {

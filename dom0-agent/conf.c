@@ -236,6 +236,9 @@ static int set_key(struct conf *conf, const struct conf_line *line,
     if (!strcmp(line->key, "models"))
         return set_path(conf->models, sizeof(conf->models), line,
                         why, why_size);
+    if (!strcmp(line->key, "metrics_file"))
+        return set_path(conf->metrics_file, sizeof(conf->metrics_file), line,
+                        why, why_size);
 
     snprintf(why, why_size, "unknown setting '%s'", line->key);
     return -1;

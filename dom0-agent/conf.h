@@ -22,6 +22,7 @@ struct conf {
     size_t nr_uplinks;
     char state_dir[64], run_dir[64];
     char models[64];              /* a file, "": the built-in ones */
+    char metrics_file[64];        /* "": none */
 };
 
 void conf_defaults(struct conf *conf);

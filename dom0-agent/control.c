@@ -69,6 +69,7 @@ int control_open(struct control *c, const char *run_dir, uid_t uid,
 static void client_drop(struct client *cl)
 {
     close(cl->fd);
+    free(cl->in);
     free(cl->out);
     memset(cl, 0, sizeof(*cl));
     cl->fd = -1;
@@ -143,25 +144,48 @@ static void client_write(struct client *cl)
         client_drop(cl);
 }
 
+/* Most requests are short: room grows with what comes. */
+static int client_room(struct client *cl)
+{
+    size_t room = cl->room ? 4 * cl->room : 4096;
+    char *bigger;
+
+    if (cl->len < cl->room)
+        return 0;
+    if (room > REQUEST_SIZE_MAX + 1)
+        room = REQUEST_SIZE_MAX + 1;
+    bigger = realloc(cl->in, room);
+    if (!bigger)
+        return -1;
+    cl->in = bigger;
+    cl->room = room;
+    return 0;
+}
+
 static void client_read(struct control *c, struct client *cl)
 {
-    ssize_t n = recv(cl->fd, cl->in + cl->len, sizeof(cl->in) - cl->len, 0);
     const char *eol;
+    ssize_t n;
 
+    if (client_room(cl)) {
+        client_drop(cl);
+        return;
+    }
+    n = recv(cl->fd, cl->in + cl->len, cl->room - cl->len, 0);
     if (n < 0) {
         if (errno != EAGAIN && errno != EINTR)
             client_drop(cl);
         return;
     }
+    eol = memchr(cl->in + cl->len, '\n', (size_t)n);
     cl->len += (size_t)n;
-    eol = memchr(cl->in, '\n', cl->len);
     if (eol || (!n && cl->len))
         cl->out = c->answer(c->arg, cl->in,
                             eol ? (size_t)(eol - cl->in) : cl->len);
-    else if (n && cl->len < sizeof(cl->in))
+    else if (n && cl->len <= REQUEST_SIZE_MAX)
         return;
     else if (n)
-        cl->out = answer_error(EXIT_FAILED, "request is longer than %d bytes",
+        cl->out = answer_error(EXIT_FAILED, "request is longer than %u bytes",
                                REQUEST_SIZE_MAX);
     if (!cl->out) {
         client_drop(cl);
@@ -217,6 +241,8 @@ char *control_call(const char *run_dir, const char *text)
 
     for (sent = 0; sent < text_len; sent += (size_t)n) {
         n = send(fd, text + sent, text_len - sent, MSG_NOSIGNAL);
+        if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
+            break; /* it has answered without reading all of it */
         if (n < 0)
             goto fail;
     }

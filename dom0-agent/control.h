@@ -30,8 +30,8 @@ struct control {
     struct client {
         int fd;                 /* -1: free */
         uint64_t deadline_ms;
-        size_t len;             /* of the request so far */
-        char in[REQUEST_SIZE_MAX + 1];
+        char *in;               /* the request so far */
+        size_t len, room;
         char *out;              /* the answer, once there is one */
         size_t out_len, out_pos;
     } client[CONTROL_CLIENTS];

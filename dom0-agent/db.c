@@ -401,6 +401,27 @@ int db_need_rm(struct db *db, const struct avm_uuid *uuid)
                                  uuid));
 }
 
+int db_needs_import(struct db *db, const struct db_need *need, size_t nr,
+                    bool replace)
+{
+    size_t i;
+
+    if (db_exec(db, "BEGIN IMMEDIATE"))
+        return -1;
+    if (replace && db_exec(db, "DELETE FROM need"))
+        goto rollback;
+    for (i = 0; i < nr; i++)
+        if (db_need_set(db, &need[i]))
+            goto rollback;
+    if (db_exec(db, "COMMIT"))
+        goto rollback;
+    return 0;
+
+ rollback:
+    sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL, NULL);
+    return -1;
+}
+
 int db_mode_set(struct db *db, const struct avm_uuid *uuid,
                 enum avm_mode mode)
 {

@@ -67,6 +67,9 @@ int db_need_find_name(struct db *db, const char *name, struct db_need *need);
 /* The needs proper; mode and hold have calls of their own. 0 or -1. */
 int db_need_set(struct db *db, const struct db_need *need);
 int db_need_rm(struct db *db, const struct avm_uuid *uuid); /* 1, 0, -1 */
+/* All of them, or none: 0 or -1. 'replace': those that are not here go. */
+int db_needs_import(struct db *db, const struct db_need *need, size_t nr,
+                    bool replace);
 int db_mode_set(struct db *db, const struct avm_uuid *uuid,
                 enum avm_mode mode);
 int db_hold_set(struct db *db, const struct avm_uuid *uuid,

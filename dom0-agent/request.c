@@ -64,6 +64,8 @@ int request_parse(struct request *req, const char *text, size_t len,
     int rc = -1;
 
     memset(req, 0, sizeof(*req));
+    req->text = text;
+    req->len = len;
     root = avm_json_parse(text, len, why, sizeof(why));
     if (!root) {
         why[strcspn(why, "\n")] = '\0';
@@ -75,6 +77,7 @@ int request_parse(struct request *req, const char *text, size_t len,
                        err, err_size))
             goto out;
     req->all = avm_json_get_bool(avm_json_get(root, "all"), false);
+    req->replace = avm_json_get_bool(avm_json_get(root, "replace"), false);
     if (!req->op[0]) {
         snprintf(err, err_size, "bad request: no \"op\"");
         goto out;

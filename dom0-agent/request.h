@@ -13,7 +13,8 @@
 
 #include "avm.h"
 
-#define REQUEST_SIZE_MAX 4096
+/* The needs of 4000 domains: see `avm need-import`. */
+#define REQUEST_SIZE_MAX (1u << 20)
 
 /* Exit codes of avm, on the wire too. */
 enum {
@@ -36,7 +37,9 @@ struct request {
     int64_t weight, weight_min, weight_max;
     int64_t cap_pct;           /* need-set: -1 takes the need for a cap away */
     int64_t seconds, last;
-    bool all;
+    bool all, replace;
+    const char *text;          /* all of it, as long as the caller has it  */
+    size_t len;
 };
 
 /* On error -1 and one line in 'err'. What is not known is passed over. */

@@ -8,6 +8,7 @@
 #include "agent.h"
 #include "avm_json.h"
 #include "log.h"
+#include "metrics.h"
 #include "request.h"
 #include "serve.h"
 #include "store.h"
@@ -390,6 +391,19 @@ static char *serve_info(struct call *call)
     return answer_end(j);
 }
 
+static char *serve_metrics(struct call *call)
+{
+    char *text = metrics_text(call->a, agent_now_ms());
+    struct avm_json *j;
+
+    if (!text)
+        return answer_error(EXIT_FAILED, "%s", strerror(errno));
+    j = answer_begin();
+    avm_json_str(j, "metrics", text);
+    free(text);
+    return answer_end(j);
+}
+
 /* ------------------------------------------------------------------------ */
 
 #define NEEDS_DOMAIN  (1u << 0) /* one must be named                       */
@@ -407,6 +421,7 @@ static const struct op {
     { "mode",    serve_mode,    0 },
     { "info",    serve_info,    0 },
     { "model-list", serve_models, 0 },
+    { "metrics", serve_metrics, 0 },
     { "hold",    serve_hold,    NEEDS_DOMAIN },
     { "release", serve_release, NEEDS_DOMAIN },
     { "revert",  serve_revert,  NEEDS_RUNNING },

@@ -5,14 +5,8 @@
 #include <time.h>
 
 #include "avm_json.h"
+#include "needs.h"
 #include "store.h"
-
-static bool is_zero(const struct avm_uuid *uuid)
-{
-    static const struct avm_uuid zero;
-
-    return avm_uuid_equal(uuid, &zero);
-}
 
 /* A domid in plain digits, or -1. */
 static int64_t domid_parse(const char *text)
@@ -66,34 +60,10 @@ char *who_find(struct db *db, const struct who *running, size_t nr,
     return answer_error(EXIT_NOT_FOUND, "%s: no such domain", text);
 }
 
-static void need_json(struct avm_json *j, const struct db_need *n)
-{
-    char uuid[AVM_UUID_STR_LEN], cpus[256];
-    const struct avm_need *need = &n->need;
-
-    avm_json_object(j, NULL);
-    avm_json_str(j, "name", n->name);
-    avm_json_str(j, "uuid", avm_uuid_str(&need->uuid, uuid));
-    avm_json_str(j, "role", avm_role_name(need->role));
-    avm_json_uint(j, "weight_min", need->weight_min);
-    avm_json_uint(j, "weight_max", need->weight_max);
-    if (need->cap_set)
-        avm_json_uint(j, "cap_pct", need->cap_pct);
-    else
-        avm_json_null(j, "cap_pct");
-    if (need->affinity_set)
-        avm_json_str(j, "cpus", cpus_str(need->affinity, cpus, sizeof(cpus)));
-    else
-        avm_json_null(j, "cpus");
-    avm_json_uint(j, "net_max_bps", need->net_max_bps);
-    avm_json_uint(j, "disk_max_bps", need->disk_max_bps);
-    avm_json_end(j);
-}
-
 static int need_list_one(const struct db_need *need, void *arg)
 {
     if (need->has_need)
-        need_json(arg, need);
+        needs_put(arg, need);
     return 0;
 }
 
@@ -198,7 +168,7 @@ static char *need_set(struct db *db, const struct who *who,
     struct db_need need;
     char err[256];
 
-    if (who->domid == 0 || is_zero(&who->uuid))
+    if (who->domid == 0 || needs_uuid_is_dom0(&who->uuid))
         return answer_error(EXIT_FAILED,
                             "Domain-0 is watched, but never changed");
     if (db_need_get(db, &who->uuid, &need) <= 0)
@@ -223,6 +193,34 @@ static char *need_rm(struct db *db, const struct who *who)
         return answer_error(EXIT_NOT_FOUND, "%s has no need", who->name[0]
                             ? who->name : avm_uuid_str(&who->uuid, uuid));
     return need_list(db);
+}
+
+static char *need_import(struct db *db, const struct request *req)
+{
+    struct avm_json_value *root;
+    struct db_need *need = NULL;
+    struct avm_json *j;
+    char err[256];
+    size_t nr = 0;
+    int rc;
+
+    root = avm_json_parse(req->text, req->len, err, sizeof(err));
+    rc = root ? needs_read(avm_json_get(root, "file"), &need, &nr, err,
+                           sizeof(err)) : -1;
+    avm_json_free(root);
+    if (rc)
+        return answer_error(EXIT_FAILED, "%s", err);
+    rc = db_needs_import(db, need, nr, req->replace);
+    free(need);
+    if (rc)
+        return answer_error(EXIT_FAILED, "database: %s", db_error(db));
+
+    j = avm_json_new();
+    avm_json_object(j, NULL);
+    avm_json_int(j, "version", 1);
+    avm_json_uint(j, "imported", nr);
+    avm_json_end(j);
+    return avm_json_finish(j);
 }
 
 static int history_one(const struct db_change *change, void *arg)
@@ -282,16 +280,20 @@ char *store_answer(struct db *db, const struct who *running, size_t nr,
     bool is_list = !strcmp(req->op, "need-list");
     bool is_set = !strcmp(req->op, "need-set");
     bool is_rm = !strcmp(req->op, "need-rm");
+    bool is_import = !strcmp(req->op, "need-import");
     struct who who;
     char *refusal;
 
-    if (!is_list && !is_set && !is_rm && strcmp(req->op, "history"))
+    if (!is_list && !is_set && !is_rm && !is_import &&
+        strcmp(req->op, "history"))
         return NULL;
     if (!db)
         return answer_error(EXIT_FAILED,
                             "the database cannot be used: see the log of avmd");
     if (is_list)
         return need_list(db);
+    if (is_import)
+        return need_import(db, req);
     if (is_set || is_rm || req->domain[0]) {
         refusal = who_find(db, running, nr, req->domain, &who);
         if (refusal)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Requests that need only the database: need-set, need-list, need-rm, history.
+ * Requests that need only the database: need-set, need-list, need-rm,
+ * need-import, history.
  * avmd answers them; without avmd, avm calls the same code itself.
  */
 #ifndef AGENT_STORE_H

@@ -567,6 +567,9 @@ void avm_applied(avm_state *st, const struct avm_change *c, uint64_t now_ms,
  */
 uint64_t avm_flip_flops(const avm_state *st);
 
+/* What is left of changes_per_minute for the minute that ends at now_ms. */
+uint32_t avm_changes_left(const avm_state *st, uint64_t now_ms);
+
 /*
  * Changes that someone else made, found by the last avm_observe(): state is
  * FOREIGN, before is what we wrote, after what was read. The state has adopted

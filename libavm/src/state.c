@@ -697,6 +697,11 @@ uint64_t avm_flip_flops(const avm_state *st)
     return st->flip_flops;
 }
 
+uint32_t avm_changes_left(const avm_state *st, uint64_t now_ms)
+{
+    return avm_budget_left(&st->budget, st->config.changes_per_minute, now_ms);
+}
+
 void avm_applied(avm_state *st, const struct avm_change *c, uint64_t now_ms,
                  bool ok)
 {

@@ -34,6 +34,7 @@ static void test_defaults(void **state)
     assert_string_equal(conf.state_dir, "/var/lib/avm");
     assert_string_equal(conf.run_dir, "/run/avm");
     assert_string_equal(conf.models, "");
+    assert_string_equal(conf.metrics_file, "");
 }
 
 static void test_all_keys(void **state)
@@ -55,6 +56,7 @@ static void test_all_keys(void **state)
         "foreign_hold_ms = 0\n"
         "on_exit = 'revert'\n"
         "models = \"/d/e.json\"\n"
+        "metrics_file = \"/m.prom\"\n"
         "state_dir = \"/a # b\"\n"
         "run_dir = \"/c\""; /* no newline at the end */
     struct conf conf;
@@ -78,6 +80,7 @@ static void test_all_keys(void **state)
     assert_string_equal(conf.state_dir, "/a # b");
     assert_string_equal(conf.run_dir, "/c");
     assert_string_equal(conf.models, "/d/e.json");
+    assert_string_equal(conf.metrics_file, "/m.prom");
 }
 
 static void test_uplinks(void **state)
@@ -109,6 +112,8 @@ static void test_bad_lines(void **state)
 {
     static const struct { const char *text, *err; } cases[] = {
         { "mode = \"fast\"", "test:1: mode must be" },
+        { "metrics_file = \"m.prom\"",
+          "test:1: metrics_file must be an absolute path" },
         { "mode = \"inherit\"", "test:1: mode must be" },
         { "\n\nsample_ms = 5", "test:3: sample_ms must be a number from 100" },
         { "sample_ms = \"1000\"", "test:1: sample_ms must be" },

@@ -156,6 +156,49 @@ static void test_needs(void **state)
     db_close(db);
 }
 
+static struct db_need named(uint8_t first, const char *name)
+{
+    struct db_need need = { .need.uuid = { { first } } };
+
+    strcpy(need.name, name);
+    return need;
+}
+
+/* The third of three cannot be written: then none of them is. */
+static void test_import(void **state)
+{
+    struct db *db = open_it(DB_CREATE);
+    struct db_need need[] = {
+        named(1, "one"), named(2, "two"), named(3, "bad"),
+    }, old = named(9, "old"), got;
+    int nr = 0;
+
+    (void)state;
+    assert_int_equal(db_need_set(db, &old), 0);
+    sql("CREATE TRIGGER t BEFORE INSERT ON need WHEN NEW.name = 'bad'"
+        " BEGIN SELECT raise(ABORT, 'not that one'); END");
+    assert_int_equal(db_needs_import(db, need, 3, true), -1);
+    assert_string_equal(db_error(db), "not that one");
+    assert_int_equal(db_need_each(db, count_needs, &nr), 0);
+    assert_int_equal(nr, 1);
+    assert_int_equal(db_need_find_name(db, "old", &got), 1);
+
+    /* Nothing of the transaction is left open. */
+    assert_int_equal(db_needs_import(db, need, 2, false), 0);
+    assert_int_equal(db_hold_set(db, &need[1].need.uuid, 77), 0);
+    nr = 0;
+    assert_int_equal(db_need_each(db, count_needs, &nr), 0);
+    assert_int_equal(nr, 3);
+    assert_int_equal(db_needs_import(db, need, 1, true), 0);
+    assert_int_equal(db_need_find_name(db, "old", &got), 0);
+    assert_int_equal(db_need_find_name(db, "one", &got), 1);
+    /* A hold is no need. */
+    assert_int_equal(db_need_get(db, &need[1].need.uuid, &got), 1);
+    assert_false(got.has_need);
+    assert_int_equal(got.held_until_ns, 77);
+    db_close(db);
+}
+
 static int64_t add(struct db *db, const struct avm_uuid *uuid, uint32_t domid,
                    enum avm_knob knob, int64_t before, int64_t after,
                    const char *actor, const char *end)
@@ -488,6 +531,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     static const struct CMUnitTest tests[] = {
         TEST(test_needs),
+        TEST(test_import),
         TEST(test_in_force),
         TEST(test_old_rows),
         TEST(test_long_history),

@@ -374,6 +374,21 @@ static int on_end(void *ctx)
     return 1;
 }
 
+/* Names the member whose value it is, which is somebody else's text. */
+static void say_error(const struct parser *p, char *err, size_t err_len)
+{
+    char key[32] = "";
+    char *c;
+
+    if (p->error && p->key)
+        snprintf(key, sizeof(key), "%s", p->key);
+    for (c = key; *c; c++)
+        if (*c < 0x20 || *c > 0x7e)
+            *c = '?';
+    snprintf(err, err_len, "%s%s%s%s", key[0] ? "\"" : "", key,
+             key[0] ? "\": " : "", p->error ? p->error : "not JSON");
+}
+
 /* 'at': how far it came. */
 static struct avm_json_value *parse(const char *text, size_t len, size_t *at,
                                     char *err, size_t err_len)
@@ -405,7 +420,7 @@ static struct avm_json_value *parse(const char *text, size_t len, size_t *at,
         return p.root;
 
     if (err && err_len)
-        snprintf(err, err_len, "%s", p.error ? p.error : "not JSON");
+        say_error(&p, err, err_len);
     free(p.key);
     avm_json_free(p.root);
     errno = EINVAL;
@@ -475,6 +490,11 @@ bool avm_json_is_array(const struct avm_json_value *v)
 bool avm_json_is_object(const struct avm_json_value *v)
 {
     return v && v->kind == K_OBJECT;
+}
+
+bool avm_json_is_null(const struct avm_json_value *v)
+{
+    return v && v->kind == K_NULL;
 }
 
 const struct avm_json_value *avm_json_first(const struct avm_json_value *v)

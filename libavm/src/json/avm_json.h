@@ -56,6 +56,7 @@ const struct avm_json_value *avm_json_at(const struct avm_json_value *v,
 size_t avm_json_size(const struct avm_json_value *v); /* of an array, or 0 */
 bool avm_json_is_array(const struct avm_json_value *v);
 bool avm_json_is_object(const struct avm_json_value *v);
+bool avm_json_is_null(const struct avm_json_value *v); /* there, and null */
 /*
  * The first of an array or object, and what follows v in its own: avm_json_at()
  * for each would be quadratic. NULL: there is none.

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "metrics.h"
+
+/* ------------------------------------------------------------------------ */
+/* Of the host                                                              */
+
+static void head(FILE *f, const char *name, const char *type,
+                 const char *help)
+{
+    fprintf(f, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void one(FILE *f, const char *name, const char *type, uint64_t value,
+                const char *help)
+{
+    head(f, name, type, help);
+    fprintf(f, "%s %" PRIu64 "\n", name, value);
+}
+
+static void put_mode(FILE *f, const struct agent *a)
+{
+    int mode;
+
+    head(f, "avm_mode", "gauge", "Mode of the host: 1 for the one that it is "
+         "in, 0 for the others.");
+    for (mode = AVM_MODE_OBSERVE; mode < AVM_NR_MODES; mode++)
+        fprintf(f, "avm_mode{mode=\"%s\"} %d\n",
+                avm_mode_name((enum avm_mode)mode),
+                a->mode == (enum avm_mode)mode);
+}
+
+static void put_host(FILE *f, const struct agent *a, uint64_t now_ms)
+{
+    const struct counts *c = &a->count;
+    size_t nr;
+
+    avm_domains(a->st, &nr);
+    put_mode(f, a);
+    one(f, "avm_samples_total", "counter", c->samples,
+        "Readings of the whole host.");
+    one(f, "avm_decisions_total", "counter", c->decisions, "Plans made.");
+    one(f, "avm_changes_applied_total", "counter", c->applied,
+        "Changes made and, where that is possible, read back.");
+    one(f, "avm_changes_failed_total", "counter", c->failed,
+        "Changes that Xen or Linux did not take.");
+    one(f, "avm_changes_refused_total", "counter", c->refused,
+        "Wishes refused because of other domains; one that is refused in each "
+        "decision counts each time.");
+    one(f, "avm_changes_foreign_total", "counter", c->foreign,
+        "Changes found that someone else had made.");
+    one(f, "avm_flip_flops_total", "counter", avm_flip_flops(a->st),
+        "Changes that soon took back the one before.");
+    one(f, "avm_changes_left", "gauge", avm_changes_left(a->st, now_ms),
+        "What is left of changes_per_minute.");
+    one(f, "avm_needs", "gauge", c->needs, "Domains that have a need.");
+    one(f, "avm_domains", "gauge", nr, "Domains, with Domain-0.");
+    head(f, "avm_round_seconds", "gauge",
+         "What the last round of the loop took.");
+    fprintf(f, "avm_round_seconds %" PRIu64 ".%06" PRIu64 "\n",
+            c->round_us / 1000000, c->round_us % 1000000);
+}
+
+/* ------------------------------------------------------------------------ */
+/* Of each domain                                                           */
+
+/* How a number is written. */
+enum unit { PLAIN, PERMILLE, PERCENT, MICROSECONDS, WORD };
+
+struct figure {
+    uint64_t number;
+    const char *word;           /* WORD: the value of the label             */
+};
+
+#define GET(name) \
+    static bool get_##name(const struct avm_domain *d, struct figure *x)
+
+GET(cpu)
+{
+    x->number = d->smooth.cpu_permille;
+    return d->smooth.have & AVM_HAVE_CPU;
+}
+
+GET(wait)
+{
+    x->number = d->smooth.wait_permille;
+    return d->smooth.have & AVM_HAVE_RECORDS;
+}
+
+GET(pressure)
+{
+    x->number = d->pressure_permille[AVM_RES_CPU];
+    return d->smooth.have & AVM_HAVE_RECORDS;
+}
+
+GET(latency)
+{
+    x->number = d->smooth.latency_p99_us;
+    return d->smooth.have & AVM_HAVE_RECORDS;
+}
+
+GET(net_rx)
+{
+    x->number = d->smooth.net_rx_bps;
+    return d->smooth.have & AVM_HAVE_NET;
+}
+
+GET(net_tx)
+{
+    x->number = d->smooth.net_tx_bps;
+    return d->smooth.have & AVM_HAVE_NET;
+}
+
+GET(disk_rd)
+{
+    x->number = d->smooth.disk_rd_bps;
+    return d->smooth.have & AVM_HAVE_DISK;
+}
+
+GET(disk_wr)
+{
+    x->number = d->smooth.disk_wr_bps;
+    return d->smooth.have & AVM_HAVE_DISK;
+}
+
+GET(weight)
+{
+    x->number = d->params.weight;
+    return d->params.can & AVM_CAN_WEIGHT;
+}
+
+GET(cap)
+{
+    x->number = d->params.cap_pct;
+    return d->params.can & AVM_CAN_CAP;
+}
+
+GET(net_share)
+{
+    x->number = d->params.net_share;
+    return d->params.can & AVM_CAN_NET_SHARE;
+}
+
+GET(disk_share)
+{
+    x->number = d->params.disk_share;
+    return d->params.can & AVM_CAN_DISK_SHARE;
+}
+
+GET(urgency)
+{
+    x->word = avm_urgency_name((enum avm_urgency)d->params.urgency);
+    return d->params.can & AVM_CAN_URGENCY;
+}
+
+GET(class)
+{
+    x->word = avm_class_name(d->klass);
+    return true;
+}
+
+GET(verdict)
+{
+    x->word = avm_verdict_name(d->verdict);
+    return true;
+}
+
+#undef GET
+
+static const struct metric {
+    const char *name;
+    enum unit unit;
+    /* False: nothing is known of it, so there is no such line. */
+    bool (*get)(const struct avm_domain *d, struct figure *x);
+    const char *label;          /* WORD */
+    const char *help;
+} metrics[] = {
+    { "avm_domain_cpu_ratio", PERMILLE, get_cpu, NULL,
+      "Time that it ran; 1 is one pCPU, and with two vCPUs there can be 2." },
+    { "avm_domain_cpu_wait_ratio", PERMILLE, get_wait, NULL,
+      "Time that it was ready to run and did not; 1 is one vCPU." },
+    { "avm_domain_cpu_pressure_ratio", PERMILLE, get_pressure, NULL,
+      "Part of the time that it had work for in which it waited for a pCPU." },
+    { "avm_domain_wake_latency_p99_seconds", MICROSECONDS, get_latency, NULL,
+      "99 of 100 times it ran within this time of waking." },
+    { "avm_domain_class", WORD, get_class, "class",
+      "What it does: 1, with the word as a label." },
+    { "avm_domain_verdict", WORD, get_verdict, "verdict",
+      "What it lacks, if anything: 1, with the word as a label." },
+    { "avm_domain_network_receive_bytes_per_second", PLAIN, get_net_rx, NULL,
+      "To the domain." },
+    { "avm_domain_network_transmit_bytes_per_second", PLAIN, get_net_tx, NULL,
+      "From the domain." },
+    { "avm_domain_disk_read_bytes_per_second", PLAIN, get_disk_rd, NULL,
+      "From its disks." },
+    { "avm_domain_disk_written_bytes_per_second", PLAIN, get_disk_wr, NULL,
+      "To its disks." },
+    { "avm_domain_weight", PLAIN, get_weight, NULL, "Weight, 1 to 65535." },
+    { "avm_domain_cap_ratio", PERCENT, get_cap, NULL,
+      "Cap; 1 is one pCPU, 0 is none." },
+    { "avm_domain_urgency", WORD, get_urgency, "urgency",
+      "Urgency: 1, with the word as a label." },
+    { "avm_domain_network_share", PLAIN, get_net_share, NULL,
+      "Part of the uplink that it counts for, 100 if nothing was said." },
+    { "avm_domain_disk_share", PLAIN, get_disk_share, NULL,
+      "Part of the disk that it counts for, 100 if nothing was said." },
+};
+
+/* A name in quotes could end there, or begin a line: a guest may have made it. */
+static void escape(const char *untrusted, char *buf, size_t size)
+{
+    size_t n = 0;
+
+    for (; *untrusted && n + 3 <= size; untrusted++) {
+        char c = *untrusted;
+
+        if (c == '"' || c == '\\')
+            buf[n++] = '\\';
+        buf[n++] = c < 0x20 || c > 0x7e ? '?' : c;
+    }
+    buf[n] = '\0';
+}
+
+static void put_value(FILE *f, enum unit unit, uint64_t v)
+{
+    switch (unit) {
+    case PERMILLE:
+        fprintf(f, "%" PRIu64 ".%03" PRIu64 "\n", v / 1000, v % 1000);
+        break;
+    case PERCENT:
+        fprintf(f, "%" PRIu64 ".%02" PRIu64 "\n", v / 100, v % 100);
+        break;
+    case MICROSECONDS:
+        fprintf(f, "%" PRIu64 ".%06" PRIu64 "\n", v / 1000000, v % 1000000);
+        break;
+    default:
+        fprintf(f, "%" PRIu64 "\n", v);
+    }
+}
+
+static void put_metric(FILE *f, const struct metric *m,
+                       const struct avm_domain *d, size_t nr)
+{
+    char name[2 * AVM_NAME_LEN], uuid[AVM_UUID_STR_LEN];
+    size_t i;
+
+    head(f, m->name, "gauge", m->help);
+    for (i = 0; i < nr; i++, d++) {
+        struct figure x = { .number = 1 };
+
+        if (!m->get(d, &x))
+            continue;
+        escape(d->untrusted_name, name, sizeof(name));
+        fprintf(f, "%s{domid=\"%" PRIu32 "\",uuid=\"%s\",name=\"%s\"", m->name,
+                d->domid, avm_uuid_str(&d->uuid, uuid), name);
+        if (m->unit == WORD)
+            fprintf(f, ",%s=\"%s\"", m->label, x.word);
+        fputs("} ", f);
+        put_value(f, m->unit, x.number);
+    }
+}
+
+char *metrics_text(const struct agent *a, uint64_t now_ms)
+{
+    const struct avm_domain *d;
+    char *text = NULL;
+    size_t len, nr, i;
+    bool bad;
+    FILE *f = open_memstream(&text, &len);
+
+    if (!f)
+        return NULL;
+    put_host(f, a, now_ms);
+    d = avm_domains(a->st, &nr);
+    for (i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++)
+        put_metric(f, &metrics[i], d, nr);
+    bad = ferror(f);
+    if (fclose(f) || bad) {
+        free(text);
+        errno = ENOMEM;
+        return NULL;
+    }
+    return text;
+}
+
+/* ------------------------------------------------------------------------ */
+/* The file                                                                 */
+
+#define PATH_LEN (sizeof(((struct conf *)0)->metrics_file) + 8)
+
+static int write_all(int fd, const char *text)
+{
+    size_t len = strlen(text);
+    ssize_t n;
+
+    for (; len; text += n, len -= (size_t)n) {
+        n = write(fd, text, len);
+        if (n < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/*
+ * The directory may be of another user, who must not lead us elsewhere: the
+ * other file is always a new one. Its name does not end in .prom.
+ */
+static int replace_file(const char *path, const char *text)
+{
+    char other[PATH_LEN];
+    int fd, e;
+
+    snprintf(other, sizeof(other), "%s.new", path);
+    if (unlink(other) && errno != ENOENT)
+        return -1;
+    fd = open(other, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+              0644);
+    if (fd < 0)
+        return -1;
+    if (write_all(fd, text)) {
+        e = errno;
+        close(fd);
+        goto fail;
+    }
+    if (!close(fd) && !rename(other, path))
+        return 0;
+    e = errno;
+
+ fail:
+    unlink(other);
+    errno = e;
+    return -1;
+}
+
+void metrics_write(struct agent *a, uint64_t now_ms)
+{
+    const char *path = a->conf.metrics_file;
+    char *text;
+
+    if (!path[0])
+        return;
+    text = metrics_text(a, now_ms);
+    if (!text || replace_file(path, text))
+        log_trouble(&a->said_metrics, true, "metrics: %s: %s; the rest goes on",
+                    path, strerror(errno));
+    else
+        log_trouble(&a->said_metrics, false, "metrics: %s is written again",
+                    path);
+    free(text);
+}
+
+void metrics_remove(const struct conf *conf)
+{
+    if (conf->metrics_file[0])
+        unlink(conf->metrics_file);
+}
