@@ -271,7 +271,7 @@ static void says_what_is_wrong(void **state)
              "\"why\":\"%0192d\"}", 0);
     refuses_statement(text, WHY);
     refuses_all("{\"version\":1,\n\"models\":{\"cpu\":[{\n\"no\":1.5}]}}",
-                "line 3: a number that is not a 64 bit integer");
+                "line 3: \"no\": a number that is not a 64 bit integer");
 }
 
 static void truncated_and_mutated(void **state)
