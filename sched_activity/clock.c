@@ -514,7 +514,12 @@ static void act_charge_special(struct act_unit *su, s_time_t delta,
     else if ( su->class == ACT_FAIR )
         act_look_at_slice(su, now);
     else if ( !act_before(su->vruntime, su->vdeadline) || act_in_debt(su, now) )
+    {
+        /* Away for all of a boost: then it is rather at home. */
+        if ( su->at_work )
+            act_event_at_home(su);
         act_expire_slice(su, now);
+    }
 }
 
 /* Charge a running unit up to @now. Idle units never count as running. */
