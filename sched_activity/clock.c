@@ -475,7 +475,7 @@ static void act_look_at_slice(struct act_unit *su, s_time_t now)
         return;
 
     if ( unlikely(su->evidence || su->home_space) )
-        act_event_at_home(su);
+        act_event_at_home(su, false);
     if ( act_event_works(su, now) )
     {
         act_event_go_on(su, now);
@@ -515,9 +515,8 @@ static void act_charge_special(struct act_unit *su, s_time_t delta,
         act_look_at_slice(su, now);
     else if ( !act_before(su->vruntime, su->vdeadline) || act_in_debt(su, now) )
     {
-        /* Away for all of a boost: then it is rather at home. */
         if ( su->at_work )
-            act_event_at_home(su);
+            act_event_at_home(su, true);
         act_expire_slice(su, now);
     }
 }

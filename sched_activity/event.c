@@ -36,7 +36,7 @@
 #define ACT_EVIDENCE_FALL_SHIFT 5
 
 /* Enough for a few looks at the wrong time, few enough for a guest that changes. */
-#define ACT_HOME_VOTES 4
+#define ACT_HOME_VOTES 3
 
 static unsigned long act_space(const struct act_unit *su)
 {
@@ -113,15 +113,16 @@ bool act_event_away(const struct act_unit *su, s_time_t now)
 /*
  * A slice of @su, which runs, is over. Where it is then is most often where it
  * computes, as that takes most of its time; but one look does not count for much.
+ * One that was boosted and not back by then (@sure) computes where it is.
  */
-void act_event_at_home(struct act_unit *su)
+void act_event_at_home(struct act_unit *su, bool sure)
 {
     unsigned long space = act_space(su);
 
     if ( space == su->home_space )
         su->home_votes = min(su->home_votes + 1, ACT_HOME_VOTES);
     else if ( su->home_votes )
-        su->home_votes--;
+        su->home_votes -= sure ? su->home_votes : 1;
     else
         su->home_space = space;
 }

@@ -475,7 +475,7 @@ bool act_event_waits(const struct act_unit *su, s_time_t now);
 bool act_event(struct act_unit *su, s_time_t now);
 void act_event_look(struct act_unit *su, s_time_t now);
 void act_event_resume(struct act_unit *su, s_time_t now);
-void act_event_at_home(struct act_unit *su);
+void act_event_at_home(struct act_unit *su, bool sure);
 bool act_event_away(const struct act_unit *su, s_time_t now);
 bool act_event_fresh(struct act_unit *su, s_time_t now);
 void act_event_go_on(struct act_unit *su, s_time_t now);

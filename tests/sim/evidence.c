@@ -128,7 +128,7 @@ static void live(s_time_t task_ns, unsigned int urgency)
             mixed.generation++;
             /* As sure as it can be of what is wrong now. */
             act_unit(mixed.v->sched_unit)->home_space = 1000;
-            act_unit(mixed.v->sched_unit)->home_votes = 4;
+            act_unit(mixed.v->sched_unit)->home_votes = 3;
         }
         if ( mixed.restart_ms && ms == mixed.restart_ms + 1000 )
             mixed.events = mixed.late = 0;
