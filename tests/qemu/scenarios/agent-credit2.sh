@@ -28,9 +28,7 @@ guest_create burn 1 1 112 pv hog,seconds=3600
 guest_wait_ready burn
 guest_go burn
 
-avmd > $LOG 2>&1 &
-AVMD=$!
-wait_for 30 "avmd to answer" avm info > /dev/null 2>&1
+avmd_start $LOG
 check "it says which scheduler there is" grep -q 'scheduler credit2' $LOG
 check "and what it cannot do there" grep -q 'no urgency' $LOG
 check "it watches" bash -c 'avm list | grep -q "^burn "'

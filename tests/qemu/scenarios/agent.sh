@@ -23,12 +23,6 @@ configure() { # [LINE]...
     } > $CONF
 }
 
-start_avmd() {
-    avmd > $LOG 2>&1 &
-    AVMD=$!
-    wait_for 30 "avmd to answer" avm info > /dev/null 2>&1
-}
-
 stop_avmd() { # [SIGNAL]: sets RC
     RC=0
     kill "-${1:-TERM}" $AVMD
@@ -84,7 +78,7 @@ test_before_avmd() {
 }
 
 test_watching() {
-    start_avmd
+    avmd_start $LOG
     check "avmd says what it found" says 'scheduler activity'
     one_line "a second avmd" 1 "already running, pid $AVMD\$" avmd
     check "the first one goes on" avm info
@@ -162,7 +156,7 @@ test_kill() {
     wait_for 15 "the lease to end" is beat Urgency normal &&
         ok "the urgency fell back by itself"
     check "the cap stays" is burn Cap 40
-    start_avmd
+    avmd_start $LOG
     check "it took over what was changed" says 'took over'
     avm mode auto
     wait_for 20 "the urgency" is beat Urgency critical &&
@@ -197,7 +191,7 @@ test_stop() {
     check "nothing is left in xenstore" \
         bash -c '! xenstore-ls -f /local/domain | grep -q /avm'
     configure 'on_exit = "revert"'
-    start_avmd
+    avmd_start $LOG
     stop_avmd INT
     check "on_exit=revert gives it back" is burn Cap 0
 }
@@ -206,7 +200,7 @@ test_database() {
     configure 'mode = "auto"'
     echo 'this is not a database' > /var/lib/avm/avm.db
     rm -f /var/lib/avm/avm.db-*
-    start_avmd
+    avmd_start $LOG
     check "a corrupt database is kept aside" \
         [ "$(find /var/lib/avm -name 'avm.db.corrupt-*' | wc -l)" -eq 1 ]
     check "and said once" said_once 'was corrupt'
@@ -220,7 +214,7 @@ test_database() {
     configure 'mode = "auto"' 'state_dir = "/tmp/tiny"'
     avm need-set burn --cap=30
     head -c 1M /dev/zero > /tmp/tiny/fill 2> /dev/null || true
-    start_avmd
+    avmd_start $LOG
     sleep 5
     check "with a full disk nothing is changed" is burn Cap 0
     check "and that is said once" said_once 'nothing is changed'
@@ -246,7 +240,7 @@ test_limits() {
     group=/sys/fs/cgroup/avm/avm-$(xl domid reader)
     avm need-rm burn
     configure 'mode = "auto"'
-    start_avmd
+    avmd_start $LOG
     one_line "a rate without a unit" 1 'net-max must be like' \
         avm need-set sender --net-max=100
     one_line "a disk rate that is none" 1 'disk-max must be like' \
@@ -281,7 +275,7 @@ test_limits() {
     stop_avmd KILL
     check "after kill -9 the limit of the disk stays" \
         grep -q rbps=200000 "$group/io.max"
-    start_avmd
+    avmd_start $LOG
     stop_avmd
     check "on the way out it is dropped" [ ! -e "$group" ]
     kill $CLIENT

@@ -169,3 +169,10 @@ short_turns() {
 guest_results() {
     tr -d '\r' < "$GUEST_LOG/guest-$1.log" | sed -n 's/^.*AVM-RESULT //p'
 }
+
+# avmd_start LOG: sets AVMD, its process, and waits until it answers.
+avmd_start() {
+    avmd > "$1" 2>&1 &
+    AVMD=$!
+    wait_for 30 "avmd to answer" avm info > /dev/null 2>&1
+}
