@@ -72,147 +72,80 @@ static void put_host(FILE *f, const struct agent *a, uint64_t now_ms)
 /* ------------------------------------------------------------------------ */
 /* Of each domain                                                           */
 
-/* How a number is written. */
-enum unit { PLAIN, PERMILLE, PERCENT, MICROSECONDS, WORD };
+/* How a figure is written. */
+enum unit { PLAIN, PERMILLE, PERCENT, MICROSECONDS, CLASS, VERDICT, URGENCY };
 
-struct figure {
-    uint64_t number;
-    const char *word;           /* WORD: the value of the label             */
-};
-
-#define GET(name) \
-    static bool get_##name(const struct avm_domain *d, struct figure *x)
-
-GET(cpu)
-{
-    x->number = d->smooth.cpu_permille;
-    return d->smooth.have & AVM_HAVE_CPU;
-}
-
-GET(wait)
-{
-    x->number = d->smooth.wait_permille;
-    return d->smooth.have & AVM_HAVE_RECORDS;
-}
-
-GET(pressure)
-{
-    x->number = d->pressure_permille[AVM_RES_CPU];
-    return d->smooth.have & AVM_HAVE_RECORDS;
-}
-
-GET(latency)
-{
-    x->number = d->smooth.latency_p99_us;
-    return d->smooth.have & AVM_HAVE_RECORDS;
-}
-
-GET(net_rx)
-{
-    x->number = d->smooth.net_rx_bps;
-    return d->smooth.have & AVM_HAVE_NET;
-}
-
-GET(net_tx)
-{
-    x->number = d->smooth.net_tx_bps;
-    return d->smooth.have & AVM_HAVE_NET;
-}
-
-GET(disk_rd)
-{
-    x->number = d->smooth.disk_rd_bps;
-    return d->smooth.have & AVM_HAVE_DISK;
-}
-
-GET(disk_wr)
-{
-    x->number = d->smooth.disk_wr_bps;
-    return d->smooth.have & AVM_HAVE_DISK;
-}
-
-GET(weight)
-{
-    x->number = d->params.weight;
-    return d->params.can & AVM_CAN_WEIGHT;
-}
-
-GET(cap)
-{
-    x->number = d->params.cap_pct;
-    return d->params.can & AVM_CAN_CAP;
-}
-
-GET(net_share)
-{
-    x->number = d->params.net_share;
-    return d->params.can & AVM_CAN_NET_SHARE;
-}
-
-GET(disk_share)
-{
-    x->number = d->params.disk_share;
-    return d->params.can & AVM_CAN_DISK_SHARE;
-}
-
-GET(urgency)
-{
-    x->word = avm_urgency_name((enum avm_urgency)d->params.urgency);
-    return d->params.can & AVM_CAN_URGENCY;
-}
-
-GET(class)
-{
-    x->word = avm_class_name(d->klass);
-    return true;
-}
-
-GET(verdict)
-{
-    x->word = avm_verdict_name(d->verdict);
-    return true;
-}
-
-#undef GET
+/* Where it stands, and what says whether anything is known of it. */
+#define FIELD(member) \
+    offsetof(struct avm_domain, member), sizeof(((struct avm_domain *)0)->member)
+#define HAVE(bit) offsetof(struct avm_domain, smooth.have), bit
+#define CAN(bit)  offsetof(struct avm_domain, params.can), bit
+#define ALWAYS    0, 0
 
 static const struct metric {
     const char *name;
     enum unit unit;
-    /* False: nothing is known of it, so there is no such line. */
-    bool (*get)(const struct avm_domain *d, struct figure *x);
-    const char *label;          /* WORD */
+    size_t offset, size;
+    size_t known;               /* of a uint32_t                            */
+    uint32_t bit;               /* in it: there is such a line; 0: always    */
     const char *help;
 } metrics[] = {
-    { "avm_domain_cpu_ratio", PERMILLE, get_cpu, NULL,
+    { "avm_domain_cpu_ratio", PERMILLE,
+      FIELD(smooth.cpu_permille), HAVE(AVM_HAVE_CPU),
       "Time that it ran; 1 is one pCPU, and with two vCPUs there can be 2." },
-    { "avm_domain_cpu_wait_ratio", PERMILLE, get_wait, NULL,
+    { "avm_domain_cpu_wait_ratio", PERMILLE,
+      FIELD(smooth.wait_permille), HAVE(AVM_HAVE_RECORDS),
       "Time that it was ready to run and did not; 1 is one vCPU." },
-    { "avm_domain_cpu_pressure_ratio", PERMILLE, get_pressure, NULL,
+    { "avm_domain_cpu_pressure_ratio", PERMILLE,
+      FIELD(pressure_permille[AVM_RES_CPU]), HAVE(AVM_HAVE_RECORDS),
       "Part of the time that it had work for in which it waited for a pCPU." },
-    { "avm_domain_wake_latency_p99_seconds", MICROSECONDS, get_latency, NULL,
+    { "avm_domain_wake_latency_p99_seconds", MICROSECONDS,
+      FIELD(smooth.latency_p99_us), HAVE(AVM_HAVE_RECORDS),
       "99 of 100 times it ran within this time of waking." },
-    { "avm_domain_class", WORD, get_class, "class",
+    { "avm_domain_class", CLASS, FIELD(klass), ALWAYS,
       "What it does: 1, with the word as a label." },
-    { "avm_domain_verdict", WORD, get_verdict, "verdict",
+    { "avm_domain_verdict", VERDICT, FIELD(verdict), ALWAYS,
       "What it lacks, if anything: 1, with the word as a label." },
-    { "avm_domain_network_receive_bytes_per_second", PLAIN, get_net_rx, NULL,
-      "To the domain." },
-    { "avm_domain_network_transmit_bytes_per_second", PLAIN, get_net_tx, NULL,
-      "From the domain." },
-    { "avm_domain_disk_read_bytes_per_second", PLAIN, get_disk_rd, NULL,
-      "From its disks." },
-    { "avm_domain_disk_written_bytes_per_second", PLAIN, get_disk_wr, NULL,
-      "To its disks." },
-    { "avm_domain_weight", PLAIN, get_weight, NULL, "Weight, 1 to 65535." },
-    { "avm_domain_cap_ratio", PERCENT, get_cap, NULL,
+    { "avm_domain_network_receive_bytes_per_second", PLAIN,
+      FIELD(smooth.net_rx_bps), HAVE(AVM_HAVE_NET), "To the domain." },
+    { "avm_domain_network_transmit_bytes_per_second", PLAIN,
+      FIELD(smooth.net_tx_bps), HAVE(AVM_HAVE_NET), "From the domain." },
+    { "avm_domain_disk_read_bytes_per_second", PLAIN,
+      FIELD(smooth.disk_rd_bps), HAVE(AVM_HAVE_DISK), "From its disks." },
+    { "avm_domain_disk_written_bytes_per_second", PLAIN,
+      FIELD(smooth.disk_wr_bps), HAVE(AVM_HAVE_DISK), "To its disks." },
+    { "avm_domain_weight", PLAIN, FIELD(params.weight), CAN(AVM_CAN_WEIGHT),
+      "Weight, 1 to 65535." },
+    { "avm_domain_cap_ratio", PERCENT, FIELD(params.cap_pct), CAN(AVM_CAN_CAP),
       "Cap; 1 is one pCPU, 0 is none." },
-    { "avm_domain_urgency", WORD, get_urgency, "urgency",
-      "Urgency: 1, with the word as a label." },
-    { "avm_domain_network_share", PLAIN, get_net_share, NULL,
+    { "avm_domain_urgency", URGENCY, FIELD(params.urgency),
+      CAN(AVM_CAN_URGENCY), "Urgency: 1, with the word as a label." },
+    { "avm_domain_network_share", PLAIN, FIELD(params.net_share),
+      CAN(AVM_CAN_NET_SHARE),
       "Part of the uplink that it counts for, 100 if nothing was said." },
-    { "avm_domain_disk_share", PLAIN, get_disk_share, NULL,
+    { "avm_domain_disk_share", PLAIN, FIELD(params.disk_share),
+      CAN(AVM_CAN_DISK_SHARE),
       "Part of the disk that it counts for, 100 if nothing was said." },
 };
+
+#undef FIELD
+#undef HAVE
+#undef CAN
+#undef ALWAYS
+
+static uint64_t value_of(const struct metric *m, const struct avm_domain *d)
+{
+    const char *at = (const char *)d + m->offset;
+
+    return m->size == sizeof(uint64_t) ? *(const uint64_t *)at :
+                                         *(const uint32_t *)at;
+}
+
+static bool is_known(const struct metric *m, const struct avm_domain *d)
+{
+    return !m->bit ||
+           (*(const uint32_t *)((const char *)d + m->known) & m->bit);
+}
 
 /* A name in quotes could end there, or begin a line: a guest may have made it. */
 static void escape(const char *untrusted, char *buf, size_t size)
@@ -229,20 +162,36 @@ static void escape(const char *untrusted, char *buf, size_t size)
     buf[n] = '\0';
 }
 
+static void put_word(FILE *f, const char *label, const char *word)
+{
+    fprintf(f, ",%s=\"%s\"} 1\n", label, word);
+}
+
+/* The rest of the line, after the labels that all have. */
 static void put_value(FILE *f, enum unit unit, uint64_t v)
 {
     switch (unit) {
+    case PLAIN:
+        fprintf(f, "} %" PRIu64 "\n", v);
+        break;
     case PERMILLE:
-        fprintf(f, "%" PRIu64 ".%03" PRIu64 "\n", v / 1000, v % 1000);
+        fprintf(f, "} %" PRIu64 ".%03" PRIu64 "\n", v / 1000, v % 1000);
         break;
     case PERCENT:
-        fprintf(f, "%" PRIu64 ".%02" PRIu64 "\n", v / 100, v % 100);
+        fprintf(f, "} %" PRIu64 ".%02" PRIu64 "\n", v / 100, v % 100);
         break;
     case MICROSECONDS:
-        fprintf(f, "%" PRIu64 ".%06" PRIu64 "\n", v / 1000000, v % 1000000);
+        fprintf(f, "} %" PRIu64 ".%06" PRIu64 "\n", v / 1000000, v % 1000000);
         break;
-    default:
-        fprintf(f, "%" PRIu64 "\n", v);
+    case CLASS:
+        put_word(f, "class", avm_class_name((enum avm_class)v));
+        break;
+    case VERDICT:
+        put_word(f, "verdict", avm_verdict_name((enum avm_verdict)v));
+        break;
+    case URGENCY:
+        put_word(f, "urgency", avm_urgency_name((enum avm_urgency)v));
+        break;
     }
 }
 
@@ -254,17 +203,12 @@ static void put_metric(FILE *f, const struct metric *m,
 
     head(f, m->name, "gauge", m->help);
     for (i = 0; i < nr; i++, d++) {
-        struct figure x = { .number = 1 };
-
-        if (!m->get(d, &x))
+        if (!is_known(m, d))
             continue;
         escape(d->untrusted_name, name, sizeof(name));
         fprintf(f, "%s{domid=\"%" PRIu32 "\",uuid=\"%s\",name=\"%s\"", m->name,
                 d->domid, avm_uuid_str(&d->uuid, uuid), name);
-        if (m->unit == WORD)
-            fprintf(f, ",%s=\"%s\"", m->label, x.word);
-        fputs("} ", f);
-        put_value(f, m->unit, x.number);
+        put_value(f, m->unit, value_of(m, d));
     }
 }
 
