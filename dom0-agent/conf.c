@@ -169,7 +169,7 @@ static int set_uplink(struct conf *conf, const struct conf_line *line,
 {
     struct avm_uplink u = { 0 };
     size_t n = strcspn(line->value, " ");
-    const char *rate = line->value + n, *p;
+    const char *rate = line->value + n;
     size_t i;
 
     while (*rate == ' ')
@@ -181,15 +181,13 @@ static int set_uplink(struct conf *conf, const struct conf_line *line,
         return -1;
     }
     memcpy(u.name, line->value, n);
-    p = NULL;
     for (i = 0; i < conf->nr_uplinks; i++)
-        if (!strcmp(conf->uplink[i].name, u.name))
-            p = u.name;
-    if (p || conf->nr_uplinks == AVM_MAX_UPLINKS) {
-        if (p)
-            snprintf(why, why_size, "uplink %s is there already", p);
-        else
-            snprintf(why, why_size, "more than %u uplinks", AVM_MAX_UPLINKS);
+        if (!strcmp(conf->uplink[i].name, u.name)) {
+            snprintf(why, why_size, "uplink %s is there already", u.name);
+            return -1;
+        }
+    if (i == AVM_MAX_UPLINKS) {
+        snprintf(why, why_size, "more than %u uplinks", AVM_MAX_UPLINKS);
         return -1;
     }
     conf->uplink[conf->nr_uplinks++] = u;

@@ -65,25 +65,30 @@ static bool waits(const struct avm_domain *d)
            d->smooth.latency_p99_us >= WAITS_P99_US;
 }
 
-/* Sleeps and wakes for somebody's sake. */
-static bool serves(const struct avm_domain *d)
+/*
+ * Sleeps and wakes for somebody's sake, at least so often, as far as its class is
+ * that sure.
+ */
+static bool serves_by(const struct avm_domain *d, uint32_t wakes_per_s,
+                      uint32_t sure_permille)
 {
-    if (d->smooth.wakes_per_s < SERVES_WAKES_PER_S)
+    if (d->smooth.wakes_per_s < wakes_per_s)
         return false;
     if (d->role == AVM_ROLE_INTERACTIVE)
         return d->klass != AVM_CLASS_CPU && d->klass != AVM_CLASS_IDLE;
-    return confident(d, AVM_CLASS_NET) || confident(d, AVM_CLASS_DISK) ||
-           confident(d, AVM_CLASS_TIME_CRITICAL);
+    return d->confidence_permille >= sure_permille &&
+           (d->klass == AVM_CLASS_NET || d->klass == AVM_CLASS_DISK ||
+            d->klass == AVM_CLASS_TIME_CRITICAL);
+}
+
+static bool serves(const struct avm_domain *d)
+{
+    return serves_by(d, SERVES_WAKES_PER_S, CONFIDENT_PERMILLE);
 }
 
 static bool still_serves(const struct avm_domain *d)
 {
-    if (d->smooth.wakes_per_s < SERVES_STILL_WAKES_PER_S)
-        return false;
-    if (d->role == AVM_ROLE_INTERACTIVE)
-        return d->klass != AVM_CLASS_CPU && d->klass != AVM_CLASS_IDLE;
-    return d->klass == AVM_CLASS_NET || d->klass == AVM_CLASS_DISK ||
-           d->klass == AVM_CLASS_TIME_CRITICAL;
+    return serves_by(d, SERVES_STILL_WAKES_PER_S, 0);
 }
 
 /* Those of a higher role than background that compete with a domain. */
@@ -197,7 +202,7 @@ static void decide_urgency(const struct avm_domain *d, size_t i,
             (d->klass == AVM_CLASS_CPU && now == AVM_URGENCY_NORMAL))
             return;
         x = avm_wish_add(w, n, d, i, AVM_KNOB_URGENCY, AVM_WISH_DECLARED, now,
-                     AVM_URGENCY_CRITICAL, 1000);
+                         AVM_URGENCY_CRITICAL, 1000);
         avm_text(x->reason, "declared time-critical: runs ahead of the others "
                  "when it wakes, within its own share");
         return;
@@ -208,7 +213,7 @@ static void decide_urgency(const struct avm_domain *d, size_t i,
             return;
         if (computes(d) && o->waiting) {
             x = avm_wish_add(w, n, d, i, AVM_KNOB_URGENCY, AVM_WISH_GIVE, now,
-                         AVM_URGENCY_BACKGROUND, o->wait_permille);
+                             AVM_URGENCY_BACKGROUND, o->wait_permille);
             reason_give(x, d, o, "must not preempt them");
             return;
         }
@@ -218,10 +223,10 @@ static void decide_urgency(const struct avm_domain *d, size_t i,
             return;
         if (serves(d) && waits(d)) {
             x = avm_wish_add(w, n, d, i, AVM_KNOB_URGENCY, AVM_WISH_GAIN, now,
-                         AVM_URGENCY_INTERACTIVE,
-                         avm_max_u32(p, avm_min_u32(1000,
-                             1000ull * d->smooth.latency_p99_us /
-                             (d->smooth.latency_p99_us + WAITS_P99_US))));
+                             AVM_URGENCY_INTERACTIVE,
+                             avm_max_u32(p, avm_min_u32(1000,
+                                 1000ull * d->smooth.latency_p99_us /
+                                 (d->smooth.latency_p99_us + WAITS_P99_US))));
             avm_text(x->reason, "%s: wakes %u times/s and then waits (%u%% of "
                      "its busy time, 99%% within %u us): sooner helps, more "
                      "does not", avm_class_name(d->klass),
@@ -232,7 +237,7 @@ static void decide_urgency(const struct avm_domain *d, size_t i,
 
     if (ours && now != AVM_URGENCY_NORMAL) {
         x = avm_wish_add(w, n, d, i, AVM_KNOB_URGENCY, AVM_WISH_RETURN, now,
-                     AVM_URGENCY_NORMAL, 0);
+                         AVM_URGENCY_NORMAL, 0);
         avm_text(x->reason, "reason gone (%s now): urgency back to normal",
                  avm_class_name(d->klass));
     }
@@ -281,8 +286,8 @@ static void decide_weight(const struct avm_domain *d, size_t i,
     /* What the administrator wrote down in so many words. */
     if (l->weight_explicit && (now < l->weight_min || now > l->weight_max)) {
         to = now < l->weight_min ? l->weight_min : l->weight_max;
-        x = avm_wish_add(w, n, d, i, AVM_KNOB_WEIGHT, AVM_WISH_DECLARED, now, to,
-                     1000);
+        x = avm_wish_add(w, n, d, i, AVM_KNOB_WEIGHT, AVM_WISH_DECLARED, now,
+                         to, 1000);
         avm_text(x->reason, "its need asks for a weight of %u to %u",
                  l->weight_min, l->weight_max);
         return;
@@ -296,7 +301,7 @@ static void decide_weight(const struct avm_domain *d, size_t i,
         (computes(d) || (k->ours && now < own && still_computes(d)))) {
         if (computes(d) && o->waiting && now > l->weight_min) {
             x = avm_wish_add(w, n, d, i, AVM_KNOB_WEIGHT, AVM_WISH_GIVE, now,
-                         l->weight_min, o->wait_permille);
+                             l->weight_min, o->wait_permille);
             reason_give(x, d, o, "gives, down to the floor of its role");
             return;
         }
@@ -317,8 +322,9 @@ static void decide_weight(const struct avm_domain *d, size_t i,
             to = weight_for(now, want, fair, capacity);
             to = avm_min_u32(to, l->weight_max);
             if (to > now) {
-                x = avm_wish_add(w, n, d, i, AVM_KNOB_WEIGHT, AVM_WISH_GAIN, now,
-                             to, avm_min_u32(1000, 1000ull * (want - fair) /
+                x = avm_wish_add(w, n, d, i, AVM_KNOB_WEIGHT, AVM_WISH_GAIN,
+                                 now, to,
+                                 avm_min_u32(1000, 1000ull * (want - fair) /
                                                    (fair ? fair : 1)));
                 avm_text(x->reason, "wants %u%% of a CPU and its share is "
                          "%u%%", want / 10, fair / 10);
@@ -331,7 +337,8 @@ static void decide_weight(const struct avm_domain *d, size_t i,
     }
 
     if (k->ours && now != own) {
-        x = avm_wish_add(w, n, d, i, AVM_KNOB_WEIGHT, AVM_WISH_RETURN, now, own, 0);
+        x = avm_wish_add(w, n, d, i, AVM_KNOB_WEIGHT, AVM_WISH_RETURN, now,
+                         own, 0);
         avm_text(x->reason, "reason gone (%s now): weight back to %u",
                  avm_class_name(d->klass), own);
     }
@@ -353,7 +360,8 @@ static void decide_declared(const struct avm_domain *d, size_t i,
         x = avm_wish_add(w, n, d, i, knob, AVM_WISH_DECLARED, now, to, 1000);
         avm_text(x->reason, "its need asks for this %s", avm_knob_name(knob));
     } else if (!set && k->ours && !avm_knob_same(knob, now, k->original)) {
-        x = avm_wish_add(w, n, d, i, knob, AVM_WISH_RETURN, now, k->original, 0);
+        x = avm_wish_add(w, n, d, i, knob, AVM_WISH_RETURN, now, k->original,
+                         0);
         avm_text(x->reason, "no need asks for this %s any more",
                  avm_knob_name(knob));
     }

@@ -23,7 +23,7 @@
 #define SHARE_BACKGROUND  (AVM_SHARE_NORMAL / 4)
 #define SHARE_INTERACTIVE (AVM_SHARE_NORMAL * 4)
 
-/* From 70% on packets begin to wait for each other (half of the time: 1/(1-0.5)). */
+/* From 70% on packets begin to wait for each other. */
 #define LINK_BUSY_PERMILLE 700
 
 /* Less of a link, or of a disk's requests, than 2% is no use worth a word. */

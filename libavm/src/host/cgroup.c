@@ -83,7 +83,8 @@ static int make_group(avm_handle *h, const char *dir)
 }
 
 /* The disk is one more, unless it is among the 'nr' already. Returns how many. */
-static int add_disk(struct avm_blockdev *disk, int nr, uint32_t major, uint32_t minor)
+static int add_disk(struct avm_blockdev *disk, int nr, uint32_t major,
+                    uint32_t minor)
 {
     int i;
 
