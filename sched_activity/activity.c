@@ -610,7 +610,7 @@ static struct act_unit *act_choose(struct act_private *prv,
         /* Another queue's unit made somebody tell us; we do not get to it. */
         if ( cpumask_test_cpu(cpu, &rq->idle) &&
              !cpumask_test_cpu(cpu, &prv->idle) )
-            act_pass_word(prv, cpu);
+            act_pass_word(prv, -1);
         return next;
     }
 

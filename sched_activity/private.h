@@ -448,7 +448,7 @@ static inline void act_tickle_idle(struct act_private *prv,
     if ( rq->nr_queued && !cpumask_empty(&prv->idle) )
         act_tell_some_idle(rq);
 }
-void act_pass_word(struct act_private *prv, unsigned int cpu);
+void act_pass_word(struct act_private *prv, int cpu);
 void act_boost(struct act_unit *su, s_time_t now);
 void act_requeue(struct act_unit *su, s_time_t now);
 struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,

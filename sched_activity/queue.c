@@ -184,27 +184,26 @@ bool act_goes_first(const struct act_unit *su, const struct act_unit *other)
  * evidence alone, is likely to be? All are late by the least if it goes first.
  */
 static bool act_is_brief(const struct act_unit *su,
-                         const struct act_unit *boosted)
+                         const struct act_unit *boosted, s_time_t now)
 {
     return su->class == ACT_FAIR && (su->running || su->wake_time) &&
            su->burst_avg < su->dom->prv->params.slice_min &&
            su->burst < 2 * su->burst_avg &&
-           read_atomic(&boosted->dom->urgency) ==
-           XEN_SCHED_ACTIVITY_URGENCY_NORMAL;
+           act_urgency(boosted->dom, now) == XEN_SCHED_ACTIVITY_URGENCY_NORMAL;
 }
 
 /*
  * Is @su, which is queued, to have the pCPU of @cur, which runs? Not among those
  * that are boosted: each is soon done, and all are the sooner for fewer switches.
  */
-static bool act_displaces(const struct act_unit *su,
-                          const struct act_unit *cur)
+static bool act_displaces(const struct act_unit *su, const struct act_unit *cur,
+                          s_time_t now)
 {
     if ( cur->class == ACT_BOOSTED && su->class >= ACT_BOOSTED )
-        return act_is_brief(su, cur);
+        return act_is_brief(su, cur, now);
 
     return act_goes_first(su, cur) &&
-           !(su->class == ACT_BOOSTED && act_is_brief(cur, su));
+           !(su->class == ACT_BOOSTED && act_is_brief(cur, su, now));
 }
 
 void act_tickle_cpu(struct act_runqueue *rq, unsigned int cpu)
@@ -319,30 +318,22 @@ void act_tell_some_idle(struct act_runqueue *rq)
     }
 }
 
-/* @cpu was told of work in another queue, but has found some in its own. */
-void act_pass_word(struct act_private *prv, unsigned int cpu)
+/*
+ * A pCPU was told of work in another queue, and does not get to it, or may not use it:
+ * the first idle one that comes after @cpu is told (-1: of all). Upwards only, so that
+ * this has an end.
+ */
+void act_pass_word(struct act_private *prv, int cpu)
 {
     unsigned int other;
 
-    for_each_cpu ( other, &prv->idle )
-        if ( other != cpu && cpumask_test_and_clear_cpu(other, &prv->idle) )
+    for ( other = cpumask_next(cpu, &prv->idle); other < nr_cpu_ids;
+          other = cpumask_next(other, &prv->idle) )
+        if ( cpumask_test_and_clear_cpu(other, &prv->idle) )
         {
             cpu_raise_softirq(other, SCHEDULE_SOFTIRQ);
             break;
         }
-}
-
-/*
- * @cpu has found some, which it may not use. Upwards only: then this has an end, and
- * as act_pass_word() begins with the lowest, nobody is left out.
- */
-static void act_pass_word_on(struct act_private *prv, unsigned int cpu)
-{
-    unsigned int other = cpumask_next(cpu, &prv->idle);
-
-    if ( other < nr_cpu_ids &&
-         cpumask_test_and_clear_cpu(other, &prv->idle) )
-        cpu_raise_softirq(other, SCHEDULE_SOFTIRQ);
 }
 
 /* Is @su about to send the event that is being looked at? */
@@ -410,7 +401,7 @@ void act_tickle(struct act_unit *su, s_time_t now)
         struct act_unit *cur = act_running(cpu);
 
         /* What tells most apart first, and is cheap to ask. */
-        if ( cur && act_displaces(su, cur) &&
+        if ( cur && act_displaces(su, cur, now) &&
              (!victim || act_goes_first(victim, cur)) &&
              act_worth_preempting(su, cur) && act_may_use(su, cpu) &&
              !cpumask_test_cpu(cpu, &rq->tickled) )
@@ -489,7 +480,7 @@ static void act_park_queued(struct act_unit *su)
  */
 static struct act_unit *act_first(struct act_runqueue *rq,
                                   const struct act_unit *prev,
-                                  unsigned int cpu)
+                                  unsigned int cpu, s_time_t now)
 {
     unsigned int classes;
 
@@ -499,7 +490,7 @@ static struct act_unit *act_first(struct act_runqueue *rq,
 
         for ( ; su; su = next )
         {
-            if ( prev && !act_displaces(su, prev) )
+            if ( prev && !act_displaces(su, prev, now) )
             {
                 /* Who is brief goes before a boosted one, but is behind others. */
                 if ( prev->class == ACT_BOOSTED )
@@ -547,14 +538,14 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
     /* Who yields goes behind others, but not those of a lower class. */
     gives_way = rival && rival->yielded && rival->class > ACT_RESERVED &&
                 act_gang_yield(rival, cpu);
-    next = act_first(rq, gives_way ? NULL : rival, cpu);
+    next = act_first(rq, gives_way ? NULL : rival, cpu, now);
     if ( !next )
         next = rival;
     if ( !next )
         return NULL;
 
     if ( rival && next != rival && !gives_way && next->class >= ACT_BOOSTED &&
-         !act_is_brief(next, rival) && act_event_fresh(rival, now) )
+         !act_is_brief(next, rival, now) && act_event_fresh(rival, now) )
     {
         act_new_slice(rival, now);
         act_cap_return(next);
@@ -695,7 +686,7 @@ bool act_steal(struct act_private *prv, struct act_runqueue *rq,
     read_unlock(&prv->lock);
 
     if ( !su && unlikely(left) )
-        act_pass_word_on(prv, cpu);
+        act_pass_word(prv, cpu);
 
     return su;
 }
