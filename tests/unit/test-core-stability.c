@@ -353,30 +353,29 @@ static void never_back(struct play *p, uint64_t ms, const char *what)
                          p->g[i].last_ms / 1000);
 }
 
-static void noise_at_defaults(void **state)
+static void noise(void (*config)(struct avm_config *), uint64_t settle_ms,
+                  uint64_t ms, const char *what)
 {
     struct play p;
 
-    (void)state;
-    start(&p, config_default);
+    start(&p, config);
     wave_host(&p);
     p.g[BACKGROUND].w = cpu;
     p.noise_permille = 300;
-    settled(&p, HOUR, 4 * HOUR, "defaults");
+    settled(&p, settle_ms, ms, what);
     avm_state_free(p.st);
+}
+
+static void noise_at_defaults(void **state)
+{
+    (void)state;
+    noise(config_default, HOUR, 4 * HOUR, "defaults");
 }
 
 static void noise_at_full_speed(void **state)
 {
-    struct play p;
-
     (void)state;
-    start(&p, config_fastest);
-    wave_host(&p);
-    p.g[BACKGROUND].w = cpu;
-    p.noise_permille = 300;
-    settled(&p, MINUTE, 20 * MINUTE, "full speed");
-    avm_state_free(p.st);
+    noise(config_fastest, MINUTE, 20 * MINUTE, "full speed");
 }
 
 /* Each figure at which a statement of a usage model, or a decision, turns. */

@@ -310,13 +310,10 @@ static void put_runs(yajl_gen g, const struct work *w, const struct cell *cell,
     yajl_gen_array_close(g);
 }
 
-int report_domains(FILE *f, const struct work *w, const struct row *rows)
+/* What both kinds of JSON begin with. */
+static yajl_gen begin_json(const struct work *w)
 {
     yajl_gen g = yajl_gen_alloc(NULL);
-    const unsigned char *text;
-    bool failed = false;
-    unsigned int i, k, d;
-    size_t len;
 
     if ( !g )
         abort();
@@ -326,6 +323,27 @@ int report_domains(FILE *f, const struct work *w, const struct row *rows)
     put_int(g, "version", 1);
     put_int(g, "first_seed", w->seeds.first);
     put_int(g, "seeds", w->seeds.nr);
+
+    return g;
+}
+
+static void end_json(yajl_gen g, FILE *f)
+{
+    const unsigned char *text;
+    size_t len;
+
+    yajl_gen_map_close(g);
+    yajl_gen_get_buf(g, &text, &len);
+    fwrite(text, 1, len, f);
+    yajl_gen_free(g);
+}
+
+int report_domains(FILE *f, const struct work *w, const struct row *rows)
+{
+    yajl_gen g = begin_json(w);
+    bool failed = false;
+    unsigned int i, k, d;
+
     put_text(g, "scenarios");
     yajl_gen_array_open(g);
     for ( i = 0; i < w->nr_scenarios; i++ )
@@ -356,10 +374,7 @@ int report_domains(FILE *f, const struct work *w, const struct row *rows)
         yajl_gen_map_close(g);
     }
     yajl_gen_array_close(g);
-    yajl_gen_map_close(g);
-    yajl_gen_get_buf(g, &text, &len);
-    fwrite(text, 1, len, f);
-    yajl_gen_free(g);
+    end_json(g, f);
 
     return written(f) | failed;
 }
@@ -369,18 +384,8 @@ int report_json(FILE *f, const struct work *w, const struct row *rows,
 {
     unsigned int nr, i, k, of;
     struct line *lines = lines_make(w, rows, &nr);
-    yajl_gen g = yajl_gen_alloc(NULL);
-    const unsigned char *text;
-    size_t len;
+    yajl_gen g = begin_json(w);
 
-    if ( !g )
-        abort();
-    yajl_gen_config(g, yajl_gen_beautify, 1);
-    yajl_gen_config(g, yajl_gen_indent_string, "  ");
-    yajl_gen_map_open(g);
-    put_number(g, "version", 1);
-    put_number(g, "first_seed", w->seeds.first);
-    put_number(g, "seeds", w->seeds.nr);
     put_text(g, "scenarios");
     yajl_gen_array_open(g);
     for ( i = 0; i < nr; i++ )
@@ -411,10 +416,7 @@ int report_json(FILE *f, const struct work *w, const struct row *rows,
         put_text(g, "cost");
         put_copy(g, json_read(cost));
     }
-    yajl_gen_map_close(g);
-    yajl_gen_get_buf(g, &text, &len);
-    fwrite(text, 1, len, f);
-    yajl_gen_free(g);
+    end_json(g, f);
 
     return written(f) | lines_failed(w, lines, nr);
 }
