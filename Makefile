@@ -32,6 +32,17 @@ DOM0 := build/dom0
 SCRIPTS := xen-patches/scripts
 PATCHES := xen-patches/$(XEN_SERIES)
 
+# What "make install" installs, as FROM:TO with TO below $(PREFIX).
+PREFIX ?= /usr/local
+DESTDIR ?=
+INSTALL := build/bin/avm:bin/avm build/bin/avmd:bin/avmd \
+    build/avm-sim:lib/avm/avm-sim \
+    build/libavm/libavm.so.1:lib/libavm.so.1 libavm/include/avm.h:include/avm.h \
+    dom0-agent/avmd.service:lib/systemd/system/avmd.service \
+    dom0-agent/avm.bash-completion:share/bash-completion/completions/avm \
+    $(foreach page,$(patsubst docs/man/%.pod,%,$(wildcard docs/man/*.pod)), \
+        build/man/$(page):share/man/man$(patsubst .%,%,$(suffix $(page)))/$(page))
+
 include $(wildcard */module.mk tests/*/module.mk tests/qemu/*/module.mk)
 
 # --- verbs ---------------------------------------------------------------
@@ -70,8 +81,8 @@ STEPS_LONG := \
 KEPT := build/.deps build/xen build/dom0 \
     $(addprefix $(XEN)/,apt download pristine version)
 
-.PHONY: help deps build demo test test-long bench-sim bench-xen bench-agent clean distclean \
-    programs unit-tests
+.PHONY: help deps build demo test test-long bench-sim bench-xen bench-agent install \
+    uninstall clean distclean programs unit-tests
 
 help:
 	@echo 'make demo       six guests on real Xen in QEMU: under credit2, then'
@@ -86,6 +97,8 @@ help:
 	@echo 'make bench-agent  what a round of the agent costs, up to 3000 domains; table in'
 	@echo '                docs/results'
 	@echo 'make build      Xen, xl, libavm, avmd, avm and the images for QEMU'
+	@echo 'make install    avmd, avm, libavm and their manual pages below PREFIX ($(PREFIX)),'
+	@echo '                once they are built; "make uninstall" takes them away'
 	@echo 'make deps       install the Debian packages of packages.txt'
 	@echo 'make clean      remove what was built; downloads stay'
 	@echo 'make distclean  remove build/'
@@ -139,6 +152,26 @@ bench-agent:
 	@build/test/bench-sample > build/agent-cost.md
 	@mv build/agent-cost.md docs/results/agent-cost.md
 	@echo 'bench-agent: see docs/results/agent-cost.md'
+
+# Xen, libxl and xl are not among it: see README.md. An older avm.conf stays.
+install:
+	@for what in $(INSTALL); do \
+	    [ -e "$${what%%:*}" ] || \
+	        { echo "make: $${what%%:*} is not built: make build" >&2; exit 1; }; \
+	done
+	@for what in $(INSTALL); do \
+	    mode=644; [ ! -x "$${what%%:*}" ] || mode=755; \
+	    install -D -m $$mode "$${what%%:*}" "$(DESTDIR)$(PREFIX)/$${what#*:}" || exit; \
+	done
+	@ln -sf libavm.so.1 '$(DESTDIR)$(PREFIX)/lib/libavm.so'
+	@sed -i 's|^ExecStart=/usr/local|ExecStart=$(PREFIX)|' \
+	    '$(DESTDIR)$(PREFIX)/lib/systemd/system/avmd.service'
+	@[ -e '$(DESTDIR)/etc/avm/avm.conf' ] || \
+	    install -D -m 644 dom0-agent/avm.conf '$(DESTDIR)/etc/avm/avm.conf'
+
+uninstall:
+	rm -f $(foreach what,$(INSTALL),'$(DESTDIR)$(PREFIX)/$(lastword $(subst :, ,$(what)))') \
+	    '$(DESTDIR)$(PREFIX)/lib/libavm.so'
 
 clean:
 	$(SUDO) rm -rf --one-file-system $(filter-out $(KEPT),$(wildcard build/* build/.[a-z]* \

@@ -59,7 +59,7 @@ AGENT_WRAP_KILL := $(AGENT_WRAP) $(patsubst %,-Wl$(comma)--wrap=%,\
     db_change_begin db_change_state db_change_undone)
 
 UNIT_TESTS += $(AGENT_TESTS:%=build/test/unit/%) tests/unit/test-agent-cli
-tests/unit/test-agent-cli: | build/bin/avm build/bin/avmd \
+tests/unit/test-agent-cli: | $(foreach what,$(INSTALL),$(firstword $(subst :, ,$(what)))) \
     build/test/unit/test-agent-replay build/test/unit/test-agent-whatif
 
 $(AGENT_SAN_OBJS): $(AGENT_OUT)/san/%.o: dom0-agent/%.c

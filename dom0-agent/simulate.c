@@ -11,13 +11,30 @@
 #include "simulate.h"
 
 #define NAME "avm-sim"
-#define INSTALLED "/usr/lib/avm/" NAME
+/* From where avm is, as "make install" has it. */
+#define INSTALLED "../lib/avm/" NAME
 
 /* 4096 domains with 100 seeds are some 40 MB. */
 #define OUTPUT_MAX (64u << 20)
 
 /* ------------------------------------------------------------------------ */
 /* Where it is                                                              */
+
+/* What was installed with this program, NULL: nothing. */
+static char *installed(void)
+{
+    char *self = realpath("/proc/self/exe", NULL), *file = NULL;
+    const char *slash = self ? strrchr(self, '/') : NULL;
+
+    if (slash && asprintf(&file, "%.*s" INSTALLED, (int)(slash + 1 - self),
+                          self) < 0)
+        file = NULL;
+    free(self);
+    if (file && !access(file, X_OK))
+        return file;
+    free(file);
+    return NULL;
+}
 
 char *simulator_find(const char *path, char *err, size_t err_size)
 {
@@ -39,11 +56,12 @@ char *simulator_find(const char *path, char *err, size_t err_size)
             return file;
         free(file);
     }
-    if (!access(INSTALLED, X_OK))
-        return strdup(INSTALLED);
-    snprintf(err, err_size, "the simulator is missing: no " NAME " in $PATH "
-             "and no " INSTALLED "; name it with --simulator");
-    return NULL;
+    file = installed();
+    if (!file)
+        snprintf(err, err_size, "the simulator is missing: no " NAME " in "
+                 "$PATH, nor in " INSTALLED " from where avm is; name it with "
+                 "--simulator");
+    return file;
 }
 
 /* ------------------------------------------------------------------------ */

@@ -43,13 +43,8 @@ one_line() {
     fi
 }
 
-# of DOMAIN COLUMN: what xl says of it
-of() {
-    xl sched-activity -d "$1" | awk -v column="$2" '
-        NR == 1 { for (i = 1; i <= NF; i++) if ($i == column) field = i }
-        NR == 2 { print $field }'
-}
-is() { [ "$(of "$1" "$2")" = "$3" ]; }
+# is DOMAIN COLUMN VALUE: so says xl
+is() { [ "$(sched_of "$1" "$2")" = "$3" ]; }
 
 # row REGEX: the history has it
 row() { avm history | grep -Eq "$1"; }

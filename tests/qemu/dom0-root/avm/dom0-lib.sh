@@ -176,3 +176,10 @@ avmd_start() {
     AVMD=$!
     wait_for 30 "avmd to answer" avm info > /dev/null 2>&1
 }
+
+# sched_of DOMAIN COLUMN: what xl sched-activity says of it
+sched_of() {
+    xl sched-activity -d "$1" | awk -v column="$2" '
+        NR == 1 { for (i = 1; i <= NF; i++) if ($i == column) field = i }
+        NR == 2 { print $field }'
+}

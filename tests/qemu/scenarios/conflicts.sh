@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# Guests that want the same pCPU, on real Xen: two that give each other what they do
+# not need, two whose wishes do not fit together, one whose wish would be no use, and
+# more time-critical work than there is room for. What is refused is then done by
+# hand, to see that it was refused with reason.
+#
+# xen-run: --sched activity --icount 1 --timeout 1500 --file build/guest/workload
+
+GUEST_TIMEOUT=300
+LOG=/tmp/avmd.log
+OUT=/avm/out
+MEASURE_S=4
+NAMES="web desk1 desk2 beat"
+declare -A DOMID CPU
+
+# A field of the JSON of a report: value FILE OBJECT FIELD
+value() {
+    sed -n "s/.*\"$2\":{[^}]*\"$3\":\([0-9]*\).*/\1/p" "$1" | tail -n 1
+}
+
+# cpu_of NAME...: CPU[NAME] is then its part of the pCPU, permille
+cpu_of() {
+    local file=$OUT/cpu.jsonl name
+    sampler $MEASURE_S $((MEASURE_S * 1000)) "${DOMID[@]}" > "$file"
+    for name in "$@"; do
+        CPU[$name]=$(sed "s/.*\"ts_ns\":\([0-9]*\).*\"domid\":${DOMID[$name]},$(
+            )\"cpu_ns\":\([0-9]*\).*/\1 \2/" "$file" |
+            awk 'NR == 1 { t = $1; c = $2 }
+                 END { printf "%d\n", ($2 - c) * 1000 / ($1 - t) }')
+    done
+}
+# The same, while dom0 asks web for answers one after the other: RTT_P99, in us,
+# and ANSWERS, in so many a second
+cpu_while_asked() {
+    local file=$OUT/client.txt
+    /avm/in/workload netclient host="$(guest_ip web)" bytes=1024 \
+        seconds=$((MEASURE_S + 1)) > "$file" &
+    local client=$!
+    cpu_of "$@"
+    wait $client
+    RTT_P99=$(value "$file" rtt_us p99)
+    ANSWERS=$(($(grep -o '"ops":[0-9]*' "$file" | cut -d: -f2) /
+        (MEASURE_S + 1)))
+}
+# late NAME: p99 of how late it began, in us, when all that it was told is done
+late() {
+    guest_wait_ran "$1"
+    guest_results "$1" | tail -n 1 > "$OUT/result-$1.json"
+    value "$OUT/result-$1.json" late_us p99
+}
+
+row() { avm history | grep -Eq "$1"; }
+explains() { avm explain "$1" | grep -Eq "$2"; }
+# What avmd changed so far
+changes() { avm history | grep -c ' avmd '; }
+at_least() { [ "$1" -ge "$2" ]; }
+near() { [ "$1" -ge $(($2 - $3)) ] && [ "$1" -le $(($2 + $3)) ]; }
+as_before() {
+    local name
+    for name in $NAMES; do
+        [ "$(sched_of "$name" Weight) $(sched_of "$name" Urgency)" \
+            = "256 normal" ] || return 1
+    done
+}
+# Nobody is anything special, nobody does anything, nothing is changed any more.
+start_anew() {
+    local name
+    # shellcheck disable=SC2086
+    guest_wait_ran $NAMES
+    for name in $NAMES; do avm need-set "$name" --role=normal; done
+    wait_for 60 "all to go back" as_before
+}
+
+# A server that computes, and two that burn: who needs time and who has some to give
+test_trade() {
+    guest_run web "netserver seconds=70 work_us=2000"
+    guest_run desk1 "hog seconds=60 pause=1"
+    guest_run desk2 "hog seconds=60 pause=1"
+    sleep 3
+    cpu_while_asked web desk1 desk2
+    say "figures: trade, no roles: web $ANSWERS answers/s, p99 $RTT_P99 us," \
+        "CPU ${CPU[web]}, desk1 ${CPU[desk1]}, desk2 ${CPU[desk2]} permille"
+    local answers=$ANSWERS p99=$RTT_P99
+    avm need-set web --role=interactive
+    avm need-set desk1 --role=background
+    avm need-set desk2 --role=background
+    /avm/in/workload netclient host="$(guest_ip web)" bytes=1024 \
+        seconds=3600 > /dev/null &
+    local client=$!
+    wait_for 30 "desk1 to give" row 'desk1 .* weight .* avmd +verified'
+    wait_for 30 "desk2 to give" row 'desk2 .* weight .* avmd +verified'
+    sleep 10
+    avm explain web desk1
+    avm explain desk1
+    kill $client
+    wait $client || true
+    cpu_while_asked web desk1 desk2
+    say "figures: trade, web interactive, the others in the background:" \
+        "web $ANSWERS answers/s, p99 $RTT_P99 us," \
+        "CPU ${CPU[web]}, desk1 ${CPU[desk1]}, desk2 ${CPU[desk2]} permille"
+    check "web answers more often: $answers, then $ANSWERS a second" \
+        [ "$ANSWERS" -gt $((answers * 5 / 4)) ]
+    check "and sooner: p99 $p99, then $RTT_P99 us" [ "$RTT_P99" -lt "$p99" ]
+    check "the others have all that web does not use" \
+        [ $((CPU[web] + CPU[desk1] + CPU[desk2])) -ge 950 ]
+    cpu_of web desk1 desk2
+    say "figures: trade, web wants nothing: CPU ${CPU[web]}," \
+        "desk1 ${CPU[desk1]}, desk2 ${CPU[desk2]} permille"
+    check "what web does not want is theirs" \
+        [ $((CPU[desk1] + CPU[desk2])) -ge 950 ]
+    start_anew
+    ok "with the reason gone all weights are as before"
+    avm history
+}
+
+# Two of the same role, each of which wants all there is
+test_no_room() {
+    local before
+    before=$(changes)
+    avm need-set desk1 --role=interactive
+    avm need-set desk2 --role=interactive
+    guest_run desk1 "hog seconds=24 pause=1"
+    guest_run desk2 "hog seconds=24 pause=1"
+    wait_for 20 "the refusal" explains desk1 'would take from'
+    sleep 5
+    avm explain desk1
+    cpu_of desk1 desk2
+    say "figures: no room, both interactive: CPU desk1 ${CPU[desk1]}," \
+        "desk2 ${CPU[desk2]} permille"
+    check "both keep their half" near "${CPU[desk1]}" "${CPU[desk2]}" 20
+    check "nothing is changed" [ "$(changes)" -eq "$before" ]
+    avm set desk1 -w 512
+    cpu_of desk1 desk2
+    say "figures: no room, had it been granted: CPU desk1 ${CPU[desk1]}," \
+        "desk2 ${CPU[desk2]} permille"
+    check "by hand it would have cost desk2 a third" near "${CPU[desk2]}" 333 20
+    avm set desk1 -w 256
+    avm release desk1
+    start_anew
+}
+
+# It wakes often and somebody burns beside it, but it never waits.
+test_no_use() {
+    local before late
+    before=$(changes)
+    avm need-set beat --role=interactive
+    guest_run desk1 "hog seconds=24 pause=1"
+    sleep 1
+    guest_run beat "periodic seconds=8 period_us=10000 work_us=1000"
+    sleep 7
+    avm explain beat
+    check "it is told that more would not help" \
+        explains beat 'more would not help'
+    late=$(late beat)
+    check "nothing is changed" [ "$(changes)" -eq "$before" ]
+    avm set beat -w 1024
+    guest_run beat "periodic seconds=8 period_us=10000 work_us=1000"
+    say "figures: no use: late by $late us (p99)," \
+        "with four times the weight by $(late beat) us"
+    avm set beat -w 256
+    avm release beat
+    start_anew
+}
+
+# Each would have 40% of the pCPU at once; half of it may be had so.
+test_too_critical() {
+    local work="periodic seconds=24 period_us=10000 work_us=4000"
+    guest_run desk1 "$work"
+    guest_run desk2 "$work"
+    sleep 4
+    avm need-set desk1 --role=time-critical
+    wait_for 20 "desk1 to be critical" \
+        row 'desk1 .* urgency .*critical avmd +verified'
+    avm need-set desk2 --role=time-critical
+    wait_for 20 "the refusal" explains desk2 'time-critical domains use'
+    avm explain desk2
+    check "there is one critical domain" \
+        [ "$(sched_of desk2 Urgency)" = normal ]
+    say "figures: too critical: desk1 is late by $(late desk1) us (p99)," \
+        "desk2 by $(late desk2) us"
+    start_anew
+}
+
+mkdir -p /etc/avm
+cat > /etc/avm/avm.conf <<CONF
+mode = "auto"
+sample_ms = 500
+decide_ms = 1000
+hold_decisions = 2
+warmup_ms = 0
+cooldown_ms = 1000
+CONF
+xl vcpu-pin 0 0 1
+for name in $NAMES; do
+    guest_create $name 1 0 112 pv idle
+    DOMID[$name]=$(xl domid $name)
+done
+# shellcheck disable=SC2086
+guest_wait_ready $NAMES
+short_turns
+avmd_start $LOG
+test_trade
+test_no_room
+test_no_use
+test_too_critical
+cat $LOG
+checks_passed
+
