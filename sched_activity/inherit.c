@@ -150,7 +150,7 @@ static void act_inherit_class(struct act_unit *su, s_time_t deadline,
 void act_inherit(struct act_unit *su, s_time_t now)
 {
     struct act_unit *donor = act_inherit_from(su);
-    enum act_class class;
+    enum act_class class, own;
     s_time_t deadline, more;
 
     if ( likely(!donor) )
@@ -168,10 +168,10 @@ void act_inherit(struct act_unit *su, s_time_t now)
         if ( su->inherited < class )
             return;
     }
-    else if ( act_class(su, now) <= ACT_CRITICAL )
+    else if ( (own = act_class(su, now)) <= ACT_CRITICAL )
     {
         /* Perhaps since this moment, by the next slice of its reservation. */
-        if ( su->state == ACT_QUEUED && su->class > ACT_CRITICAL )
+        if ( su->state == ACT_QUEUED && own < su->class )
             act_requeue(su, now);
         return;
     }
