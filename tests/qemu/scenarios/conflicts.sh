@@ -11,8 +11,10 @@
 GUEST_TIMEOUT=300
 LOG=/tmp/avmd.log
 OUT=/avm/out
-MEASURE_S=4
+MEASURE_S=3
 NAMES="web desk1 desk2 beat"
+# Until guest_stop
+LONG="seconds=3600"
 declare -A DOMID CPU
 
 # A field of the JSON of a report: value FILE OBJECT FIELD
@@ -25,10 +27,18 @@ cpu_of() {
     local file=$OUT/cpu.jsonl name
     sampler $MEASURE_S $((MEASURE_S * 1000)) "${DOMID[@]}" > "$file"
     for name in "$@"; do
-        CPU[$name]=$(sed "s/.*\"ts_ns\":\([0-9]*\).*\"domid\":${DOMID[$name]},$(
-            )\"cpu_ns\":\([0-9]*\).*/\1 \2/" "$file" |
-            awk 'NR == 1 { t = $1; c = $2 }
-                 END { printf "%d\n", ($2 - c) * 1000 / ($1 - t) }')
+        CPU[$name]=$(awk -v domid="${DOMID[$name]}" '
+            function after(key) {
+                match($0, key "[0-9]+")
+                return substr($0, RSTART + length(key), RLENGTH - length(key))
+            }
+            {
+                t1 = t
+                cpu1 = cpu
+                t = after("\"ts_ns\":")
+                cpu = after("\"domid\":" domid ",\"cpu_ns\":")
+            }
+            END { printf "%d\n", (cpu - cpu1) * 1000 / (t - t1) }' "$file")
     done
 }
 # The same, while dom0 asks web for answers one after the other: RTT_P99, in us,
@@ -75,10 +85,10 @@ start_anew() {
 
 # A server that computes, and two that burn: who needs time and who has some to give
 test_trade() {
-    guest_run web "netserver seconds=70 work_us=2000"
-    guest_run desk1 "hog seconds=60 pause=1"
-    guest_run desk2 "hog seconds=60 pause=1"
-    sleep 3
+    guest_run web "netserver work_us=2000 $LONG"
+    guest_run desk1 "hog pause=1 $LONG"
+    guest_run desk2 "hog pause=1 $LONG"
+    sleep 2
     cpu_while_asked web desk1 desk2
     say "figures: trade, no roles: web $ANSWERS answers/s, p99 $RTT_P99 us," \
         "CPU ${CPU[web]}, desk1 ${CPU[desk1]}, desk2 ${CPU[desk2]} permille"
@@ -91,8 +101,8 @@ test_trade() {
     local client=$!
     wait_for 30 "desk1 to give" row 'desk1 .* weight .* avmd +verified'
     wait_for 30 "desk2 to give" row 'desk2 .* weight .* avmd +verified'
-    sleep 10
-    avm explain web desk1
+    sleep 8
+    avm explain web
     avm explain desk1
     kill $client
     wait $client || true
@@ -110,6 +120,7 @@ test_trade() {
         "desk1 ${CPU[desk1]}, desk2 ${CPU[desk2]} permille"
     check "what web does not want is theirs" \
         [ $((CPU[desk1] + CPU[desk2])) -ge 950 ]
+    guest_stop web desk1 desk2
     start_anew
     ok "with the reason gone all weights are as before"
     avm history
@@ -121,10 +132,10 @@ test_no_room() {
     before=$(changes)
     avm need-set desk1 --role=interactive
     avm need-set desk2 --role=interactive
-    guest_run desk1 "hog seconds=24 pause=1"
-    guest_run desk2 "hog seconds=24 pause=1"
+    guest_run desk1 "hog pause=1 $LONG"
+    guest_run desk2 "hog pause=1 $LONG"
     wait_for 20 "the refusal" explains desk1 'would take from'
-    sleep 5
+    sleep 2
     avm explain desk1
     cpu_of desk1 desk2
     say "figures: no room, both interactive: CPU desk1 ${CPU[desk1]}," \
@@ -138,6 +149,7 @@ test_no_room() {
     check "by hand it would have cost desk2 a third" near "${CPU[desk2]}" 333 20
     avm set desk1 -w 256
     avm release desk1
+    guest_stop desk1 desk2
     start_anew
 }
 
@@ -146,27 +158,28 @@ test_no_use() {
     local before late
     before=$(changes)
     avm need-set beat --role=interactive
-    guest_run desk1 "hog seconds=24 pause=1"
+    guest_run desk1 "hog pause=1 $LONG"
     sleep 1
-    guest_run beat "periodic seconds=8 period_us=10000 work_us=1000"
-    sleep 7
+    guest_run beat "periodic seconds=5 period_us=10000 work_us=1000"
+    sleep 4
     avm explain beat
     check "it is told that more would not help" \
         explains beat 'more would not help'
     late=$(late beat)
     check "nothing is changed" [ "$(changes)" -eq "$before" ]
     avm set beat -w 1024
-    guest_run beat "periodic seconds=8 period_us=10000 work_us=1000"
+    guest_run beat "periodic seconds=5 period_us=10000 work_us=1000"
     say "figures: no use: late by $late us (p99)," \
         "with four times the weight by $(late beat) us"
     avm set beat -w 256
     avm release beat
+    guest_stop desk1
     start_anew
 }
 
 # Each would have 40% of the pCPU at once; half of it may be had so.
 test_too_critical() {
-    local work="periodic seconds=24 period_us=10000 work_us=4000"
+    local work="periodic seconds=12 period_us=10000 work_us=4000"
     guest_run desk1 "$work"
     guest_run desk2 "$work"
     sleep 4
@@ -186,11 +199,11 @@ test_too_critical() {
 mkdir -p /etc/avm
 cat > /etc/avm/avm.conf <<CONF
 mode = "auto"
-sample_ms = 500
-decide_ms = 1000
+sample_ms = 250
+decide_ms = 500
 hold_decisions = 2
 warmup_ms = 0
-cooldown_ms = 1000
+cooldown_ms = 500
 CONF
 xl vcpu-pin 0 0 1
 for name in $NAMES; do
@@ -200,7 +213,7 @@ done
 # shellcheck disable=SC2086
 guest_wait_ready $NAMES
 short_turns
-avmd_start $LOG
+avmd_start $LOG --record $OUT/recording
 test_trade
 test_no_room
 test_no_use

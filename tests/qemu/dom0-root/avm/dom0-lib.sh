@@ -129,6 +129,12 @@ guest_run() {
     echo "run ${2// /,}" > "${GUEST_TTY[$1]}"
 }
 
+# guest_stop NAME...: what it runs ends now, with no result
+guest_stop() {
+    local name
+    for name in "$@"; do echo stop > "${GUEST_TTY[$name]}"; done
+}
+
 guest_ran() {
     [ "$(grep -c AVM-DONE "$GUEST_LOG/guest-$1.log")" -ge \
         "${GUEST_RUNS[$1]:-0}" ]
@@ -170,9 +176,9 @@ guest_results() {
     tr -d '\r' < "$GUEST_LOG/guest-$1.log" | sed -n 's/^.*AVM-RESULT //p'
 }
 
-# avmd_start LOG: sets AVMD, its process, and waits until it answers.
+# avmd_start LOG [OPTION]...: sets AVMD, its process, and waits until it answers.
 avmd_start() {
-    avmd > "$1" 2>&1 &
+    avmd "${@:2}" > "$1" 2>&1 &
     AVMD=$!
     wait_for 30 "avmd to answer" avm info > /dev/null 2>&1
 }
