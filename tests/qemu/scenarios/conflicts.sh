@@ -14,7 +14,8 @@ OUT=/avm/out
 MEASURE_S=3
 NAMES="web desk1 desk2 beat"
 # Until guest_stop
-LONG="seconds=3600"
+HOG="hog pause=1 seconds=3600"
+SERVER="netserver work_us=2000 seconds=3600"
 declare -A DOMID CPU
 
 # A field of the JSON of a report: value FILE OBJECT FIELD
@@ -41,18 +42,38 @@ cpu_of() {
             END { printf "%d\n", (cpu - cpu1) * 1000 / (t - t1) }' "$file")
     done
 }
-# The same, while dom0 asks web for answers one after the other: RTT_P99, in us,
-# and ANSWERS, in so many a second
-cpu_while_asked() {
-    local file=$OUT/client.txt
-    /avm/in/workload netclient host="$(guest_ip web)" bytes=1024 \
-        seconds=$((MEASURE_S + 1)) > "$file" &
-    local client=$!
+# The same, while dom0 asks some for answers, one after the other: P99[NAME], in us,
+# and ANSWERS[NAME], in so many a second
+declare -A ANSWERS P99
+cpu_while_asked() { # ASKED... -- NAME...
+    local asked=() clients=() name file
+    while [ "$1" != -- ]; do
+        asked+=("$1")
+        /avm/in/workload netclient host="$(guest_ip "$1")" bytes=1024 \
+            seconds=$((MEASURE_S + 1)) > "$OUT/client-$1.txt" &
+        clients+=($!)
+        shift
+    done
+    shift
     cpu_of "$@"
-    wait $client
-    RTT_P99=$(value "$file" rtt_us p99)
-    ANSWERS=$(($(grep -o '"ops":[0-9]*' "$file" | cut -d: -f2) /
-        (MEASURE_S + 1)))
+    wait "${clients[@]}"
+    for name in "${asked[@]}"; do
+        file=$OUT/client-$name.txt
+        P99[$name]=$(value "$file" rtt_us p99)
+        ANSWERS[$name]=$(($(grep -o '"ops":[0-9]*' "$file" | cut -d: -f2) /
+            (MEASURE_S + 1)))
+    done
+}
+# ask NAME: the same without end
+declare -A CLIENT
+ask() {
+    /avm/in/workload netclient host="$(guest_ip "$1")" bytes=1024 \
+        seconds=3600 > /dev/null &
+    CLIENT[$1]=$!
+}
+let_be() {
+    kill "${CLIENT[$1]}"
+    wait "${CLIENT[$1]}" || true
 }
 # late NAME: p99 of how late it began, in us, when all that it was told is done
 late() {
@@ -63,8 +84,8 @@ late() {
 
 row() { avm history | grep -Eq "$1"; }
 explains() { avm explain "$1" | grep -Eq "$2"; }
-# What avmd changed so far
-changes() { avm history | grep -c ' avmd '; }
+# How often avmd changed such a thing so far
+changes() { avm history | grep -c " $1 .* avmd "; }
 at_least() { [ "$1" -ge "$2" ]; }
 near() { [ "$1" -ge $(($2 - $3)) ] && [ "$1" -le $(($2 + $3)) ]; }
 as_before() {
@@ -85,80 +106,81 @@ start_anew() {
 
 # A server that computes, and two that burn: who needs time and who has some to give
 test_trade() {
-    guest_run web "netserver work_us=2000 $LONG"
-    guest_run desk1 "hog pause=1 $LONG"
-    guest_run desk2 "hog pause=1 $LONG"
+    guest_run web "$SERVER"
+    guest_run desk1 "$HOG"
+    guest_run desk2 "$HOG"
     sleep 2
-    cpu_while_asked web desk1 desk2
-    say "figures: trade, no roles: web $ANSWERS answers/s, p99 $RTT_P99 us," \
+    cpu_while_asked web -- web desk1 desk2
+    say "figures: trade, no roles: web ${ANSWERS[web]} answers/s, p99 ${P99[web]} us," \
         "CPU ${CPU[web]}, desk1 ${CPU[desk1]}, desk2 ${CPU[desk2]} permille"
-    local answers=$ANSWERS p99=$RTT_P99
+    local answers=${ANSWERS[web]} p99=${P99[web]}
     avm need-set web --role=interactive
     avm need-set desk1 --role=background
     avm need-set desk2 --role=background
-    /avm/in/workload netclient host="$(guest_ip web)" bytes=1024 \
-        seconds=3600 > /dev/null &
-    local client=$!
+    ask web
     wait_for 30 "desk1 to give" row 'desk1 .* weight .* avmd +verified'
     wait_for 30 "desk2 to give" row 'desk2 .* weight .* avmd +verified'
     sleep 8
     avm explain web
     avm explain desk1
-    kill $client
-    wait $client || true
-    cpu_while_asked web desk1 desk2
+    let_be web
+    cpu_while_asked web -- web desk1 desk2
     say "figures: trade, web interactive, the others in the background:" \
-        "web $ANSWERS answers/s, p99 $RTT_P99 us," \
+        "web ${ANSWERS[web]} answers/s, p99 ${P99[web]} us," \
         "CPU ${CPU[web]}, desk1 ${CPU[desk1]}, desk2 ${CPU[desk2]} permille"
-    check "web answers more often: $answers, then $ANSWERS a second" \
-        [ "$ANSWERS" -gt $((answers * 5 / 4)) ]
-    check "and sooner: p99 $p99, then $RTT_P99 us" [ "$RTT_P99" -lt "$p99" ]
+    check "web answers more often" at_least "${ANSWERS[web]}" $((answers * 5 / 4))
+    check "and sooner" at_least "$p99" "${P99[web]}"
     check "the others have all that web does not use" \
-        [ $((CPU[web] + CPU[desk1] + CPU[desk2])) -ge 950 ]
+        at_least $((CPU[web] + CPU[desk1] + CPU[desk2])) 950
     cpu_of web desk1 desk2
     say "figures: trade, web wants nothing: CPU ${CPU[web]}," \
         "desk1 ${CPU[desk1]}, desk2 ${CPU[desk2]} permille"
     check "what web does not want is theirs" \
-        [ $((CPU[desk1] + CPU[desk2])) -ge 950 ]
+        at_least $((CPU[desk1] + CPU[desk2])) 950
     guest_stop web desk1 desk2
     start_anew
     ok "with the reason gone all weights are as before"
     avm history
 }
 
-# Two of the same role, each of which wants all there is
+# Two of the same role, each of which would use more than its half
 test_no_room() {
     local before
-    before=$(changes)
+    before=$(changes weight)
+    avm need-set web --role=interactive
     avm need-set desk1 --role=interactive
-    avm need-set desk2 --role=interactive
-    guest_run desk1 "hog pause=1 $LONG"
-    guest_run desk2 "hog pause=1 $LONG"
-    wait_for 20 "the refusal" explains desk1 'would take from'
+    guest_run web "$SERVER"
+    guest_run desk1 "$SERVER"
+    ask web
+    ask desk1
+    wait_for 20 "the refusal" explains web 'would take from'
     sleep 2
-    avm explain desk1
-    cpu_of desk1 desk2
-    say "figures: no room, both interactive: CPU desk1 ${CPU[desk1]}," \
-        "desk2 ${CPU[desk2]} permille"
-    check "both keep their half" near "${CPU[desk1]}" "${CPU[desk2]}" 20
-    check "nothing is changed" [ "$(changes)" -eq "$before" ]
-    avm set desk1 -w 512
-    cpu_of desk1 desk2
-    say "figures: no room, had it been granted: CPU desk1 ${CPU[desk1]}," \
-        "desk2 ${CPU[desk2]} permille"
-    check "by hand it would have cost desk2 a third" near "${CPU[desk2]}" 333 20
-    avm set desk1 -w 256
-    avm release desk1
-    guest_stop desk1 desk2
+    avm explain web
+    let_be web
+    let_be desk1
+    cpu_while_asked web desk1 -- web desk1
+    say "figures: no room, both interactive:" \
+        "web ${ANSWERS[web]} answers/s, CPU ${CPU[web]} permille," \
+        "desk1 ${ANSWERS[desk1]} answers/s, CPU ${CPU[desk1]} permille"
+    check "both keep their half" near "${CPU[web]}" "${CPU[desk1]}" 30
+    check "no weight is changed" [ "$(changes weight)" -eq "$before" ]
+    avm set web -w 1024
+    cpu_while_asked web desk1 -- web desk1
+    say "figures: no room, had it been granted:" \
+        "web ${ANSWERS[web]} answers/s, CPU ${CPU[web]} permille," \
+        "desk1 ${ANSWERS[desk1]} answers/s, CPU ${CPU[desk1]} permille"
+    avm set web -w 256
+    avm release web
+    guest_stop web desk1
     start_anew
 }
 
 # It wakes often and somebody burns beside it, but it never waits.
 test_no_use() {
     local before late
-    before=$(changes)
+    before=$(changes weight)
     avm need-set beat --role=interactive
-    guest_run desk1 "hog pause=1 $LONG"
+    guest_run desk1 "$HOG"
     sleep 1
     guest_run beat "periodic seconds=5 period_us=10000 work_us=1000"
     sleep 4
@@ -166,7 +188,7 @@ test_no_use() {
     check "it is told that more would not help" \
         explains beat 'more would not help'
     late=$(late beat)
-    check "nothing is changed" [ "$(changes)" -eq "$before" ]
+    check "no weight is changed" [ "$(changes weight)" -eq "$before" ]
     avm set beat -w 1024
     guest_run beat "periodic seconds=5 period_us=10000 work_us=1000"
     say "figures: no use: late by $late us (p99)," \
