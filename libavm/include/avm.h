@@ -332,6 +332,7 @@ struct avm_domain_sample {
     uint64_t disk_group;         /* those with the same one share a disk; 0:
                                     it has none, or not known               */
     uint64_t backend_process;    /* another value: another QEMU; 0: none     */
+    uint64_t psi_group;          /* the same for the group                   */
     /* 1 + the domain with its back-end, if that is not this one; 0: none    */
     uint32_t net_served_by, disk_served_by;
     struct avm_counters count;

@@ -12,6 +12,9 @@
 #define NS_PER_MS 1000000ull
 #define BUDGET_MAX 10000
 
+/* They begin and end with a limit or a process, which have numbers of their own. */
+#define OF_THE_BACKEND (AVM_HAVE_BACKEND | AVM_HAVE_PSI_CPU | AVM_HAVE_PSI_IO)
+
 /* ------------------------------------------------------------------------ */
 /* Configuration                                                            */
 
@@ -372,6 +375,7 @@ static void observe_one(avm_state *st, const struct avm_domain_sample *s,
     now->net_devices = s->net_devices;
     now->disk_devices = s->disk_devices;
     now->backend_process = s->backend_process;
+    now->psi_group = s->psi_group;
     now->count = s->count;
 
     windows = m->readings - 1;
@@ -380,10 +384,12 @@ static void observe_one(avm_state *st, const struct avm_domain_sample *s,
     avm_monitor(&m->reading[oldest], now, &d->smooth);
     /*
      * Reset in between: what was before tells nothing about now. A source that
-     * was not read in one of the two samples is just not there in this window.
+     * was not read in one of the two samples is just not there in this window; and
+     * what the back-end does says nothing about what the domain is.
      */
     if (windows && ((d->smooth.have ^ d->window.have) &
-                    ~(now->late | m->reading[before].late))) {
+                    ~(now->late | m->reading[before].late |
+                      OF_THE_BACKEND))) {
         m->reading[0] = *now;
         m->newest = 0;
         m->readings = 1;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -523,6 +524,43 @@ static void disks_in_turn(void **state)
     free(d);
 }
 
+/* Beyond what may be open they are all read, and those that are new get a turn. */
+static void more_than_may_be_open(void **state)
+{
+    enum { NR = 400 };
+    struct rlimit was, few = { 100, 100 }; /* 10 of them */
+    struct avm_domain_sample *d = calloc(NR, sizeof(*d));
+    avm_handle h = handle(&only_sysfs, root);
+    char name[32], cmd[256];
+    int i, round, have = 0;
+
+    (void)state;
+    assert_non_null(d);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+    few.rlim_max = was.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    for (i = 0; i < NR; i++) {
+        snprintf(name, sizeof(name), "vbd-%d-51712", 1000 + i);
+        vbd(name, 10);
+    }
+    for (round = 0; round < 5; round++) {
+        memset(d, 0, NR * sizeof(*d));
+        for (i = 0; i < NR; i++)
+            d[i].domid = 1000 + i;
+        assert_int_equal(avm_disk_read(&h, d, NR), 0);
+        assert_in_range(h.vbds_open, 1, 10);
+    }
+    for (i = 0; i < NR; i++)
+        have += !!(d[i].have & AVM_HAVE_DISK);
+    assert_int_equal(have, NR);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+    snprintf(cmd, sizeof(cmd), "rm -r %s/sys/bus/xen-backend/devices/"
+             "vbd-1[0-9][0-9][0-9]-*", root);
+    assert_int_equal(system(cmd), 0);
+    drop(&h);
+    free(d);
+}
+
 /* New links in turn: until each is known, any domain may have one more. */
 static bool numbered_name(void *ctx, uint32_t ifindex, char *name)
 {
@@ -631,6 +669,7 @@ int main(void)
         cmocka_unit_test(disks_that_moved),
         cmocka_unit_test(busy_disks),
         cmocka_unit_test(disks_in_turn),
+        cmocka_unit_test(more_than_may_be_open),
         cmocka_unit_test(links_in_turn),
         cmocka_unit_test(many_disks),
         cmocka_unit_test(no_devices_is_no_error),

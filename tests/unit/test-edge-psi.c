@@ -153,6 +153,7 @@ static void of_groups(void **state)
     avm_handle h = handle();
     struct avm_domain_sample d[3];
     char from[200], to[200];
+    uint64_t group;
 
     (void)state;
     read_groups(&h, d); /* there are none */
@@ -173,10 +174,13 @@ static void of_groups(void **state)
     assert_int_equal(d[2].have, AVM_HAVE_PSI_IO);
     assert_int_equal(d[2].count.psi_io_us, 70);
     assert_int_equal(h.nr_groups, 2);
+    group = d[1].psi_group;
+    assert_int_not_equal(group, 0);
 
     pressure(GROUP "3/io.pressure", 8, 1);
     read_groups(&h, d);
     assert_int_equal(d[1].count.psi_io_us, 8);
+    assert_int_equal(d[1].psi_group, group);
 
     /* One goes; another comes by the name of the third. */
     gone(GROUP "12");
@@ -190,6 +194,7 @@ static void of_groups(void **state)
     read_groups(&h, d);
     assert_int_equal(d[1].have, AVM_HAVE_PSI_IO);
     assert_int_equal(d[1].count.psi_io_us, 2);
+    assert_int_not_equal(d[1].psi_group, group);
     avm_psi_forget(&h);
     assert_int_equal(h.nr_groups, 0);
 }

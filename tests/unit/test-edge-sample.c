@@ -117,7 +117,7 @@ static void assert_same(const struct avm_sample *a, const struct avm_sample *b)
         SAME(params.net_out_max_bps); SAME(params.disk_max_bps);
         SAME(params.net_share); SAME(params.disk_share);
         SAME(net_link); SAME(net_link_bps); SAME(disk_group);
-        SAME(late); SAME(backend_process);
+        SAME(late); SAME(backend_process); SAME(psi_group);
         SAME(net_served_by); SAME(disk_served_by);
 #undef SAME
         assert_memory_equal(&x->count, &y->count, sizeof(x->count));

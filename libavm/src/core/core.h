@@ -46,7 +46,8 @@ void avm_text(char *buf, const char *fmt, ...)
 struct avm_reading {
     uint64_t mono_ns;
     uint32_t have, late;         /* AVM_HAVE_* */
-    uint64_t net_devices, disk_devices, backend_process; /* whose they are   */
+    /* Whose they are. */
+    uint64_t net_devices, disk_devices, backend_process, psi_group;
     struct avm_counters count;
 };
 

@@ -136,9 +136,9 @@ static uint32_t sources(const struct avm_reading *then,
     if (b->backend_us < a->backend_us ||
         then->backend_process != now->backend_process)
         have &= ~AVM_HAVE_BACKEND;
-    if (b->psi_cpu_us < a->psi_cpu_us)
+    if (b->psi_cpu_us < a->psi_cpu_us || then->psi_group != now->psi_group)
         have &= ~AVM_HAVE_PSI_CPU;
-    if (b->psi_io_us < a->psi_io_us)
+    if (b->psi_io_us < a->psi_io_us || then->psi_group != now->psi_group)
         have &= ~AVM_HAVE_PSI_IO;
     return have;
 }

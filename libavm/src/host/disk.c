@@ -326,21 +326,19 @@ static bool read_directory(avm_handle *h, int backends,
 }
 
 /*
- * Not this time? Those whose files can no more be kept open are read all the same:
- * if they took turns, none would be read twice in a row.
+ * Has it to wait for its turn? Those whose files can no more be kept open do not: if
+ * they took turns, none would be read twice in a row.
  */
-static bool put_off(const avm_handle *h, const struct avm_vbd *v,
-                    unsigned int looks)
+static bool takes_turns(const avm_handle *h, const struct avm_vbd *v)
 {
-    return !v->open && !looks &&
-           (!v->counted || h->vbds_open < h->vbds_open_max);
+    return !v->open && (!v->counted || h->vbds_open < h->vbds_open_max);
 }
 
 static void look(avm_handle *h, int backends, const struct disks *disks,
                  struct avm_vbd *v, unsigned int *looks)
 {
     uint64_t seen = disk_seen(disks, v);
-    bool moved = v->counted && (!seen || seen != v->seen);
+    bool moved = v->counted && (!seen || seen != v->seen), turn;
 
     v->late = false;
     v->idle = moved ? 0 : v->idle + 1;
@@ -350,7 +348,8 @@ static void look(avm_handle *h, int backends, const struct disks *disks,
         v->reads_left--;
         return;
     }
-    if (put_off(h, v, *looks)) {
+    turn = takes_turns(h, v);
+    if (turn && !*looks) {
         /* One that did nothing is as it was, and is looked at when there is time. */
         v->late = moved || !v->counted;
         return;
@@ -363,7 +362,7 @@ static void look(avm_handle *h, int backends, const struct disks *disks,
         return;
     close_files(h, v);
     /* What is not there costs next to nothing, and takes nobody's turn. */
-    if (read_directory(h, backends, disks, v, moved) && *looks)
+    if (read_directory(h, backends, disks, v, moved) && turn)
         --*looks;
 }
 

@@ -214,6 +214,7 @@ static void add_group(const struct avm_group *g, struct avm_domain_sample *d)
 {
     uint64_t full_us;
 
+    d->psi_group = g->node;
     if (g->cpu >= 0 && read_pressure(g->cpu, &d->count.psi_cpu_us, &full_us))
         d->have |= AVM_HAVE_PSI_CPU;
     if (g->io >= 0 && read_pressure(g->io, &d->count.psi_io_us, &full_us))

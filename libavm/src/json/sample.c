@@ -73,7 +73,7 @@ static const struct avm_json_field domain_fields[] = {
     U64(avm_domain_sample, net_devices), U64(avm_domain_sample, disk_devices),
     U32(avm_domain_sample, net_link, AVM_MAX_UPLINKS),
     U64(avm_domain_sample, net_link_bps), U64(avm_domain_sample, disk_group),
-    U64(avm_domain_sample, backend_process),
+    U64(avm_domain_sample, backend_process), U64(avm_domain_sample, psi_group),
     U32(avm_domain_sample, net_served_by, UINT32_MAX),
     U32(avm_domain_sample, disk_served_by, UINT32_MAX),
 };
