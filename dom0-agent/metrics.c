@@ -137,6 +137,9 @@ static const struct metric {
     { "avm_domain_backend_cpu_ratio", PERMILLE,
       FIELD(smooth.backend_permille), HAVE(AVM_HAVE_BACKEND),
       "CPU time that its QEMU in Domain-0 took; 1 is one pCPU." },
+    { "avm_domain_charged_cpu_ratio", PERMILLE, FIELD(charged_permille), ALWAYS,
+      "CPU time of Domain-0 that it can have cost at most: its QEMU's, and of the "
+      "rest its part by bytes." },
     { "avm_domain_backend_cpu_wait_ratio", PERMILLE,
       FIELD(smooth.psi_cpu_permille), HAVE(AVM_HAVE_PSI_CPU),
       "Time that its back end in Domain-0 waited for a CPU." },

@@ -434,6 +434,9 @@ struct avm_domain {
     uint32_t net_served_by, disk_served_by; /* as in the sample              */
     struct avm_window window;    /* the last sample window                  */
     struct avm_window smooth;    /* over about the last four                */
+    uint32_t charged_permille;   /* of dom0's CPU time: its QEMU's, and of the
+                                    rest its part by bytes, which is the most
+                                    that it can have cost                   */
     enum avm_class klass;
     uint32_t confidence_permille;
     uint64_t class_since_ms;     /* monotonic                               */

@@ -112,6 +112,7 @@ static void json_domain(struct avm_json *j, const char *key,
     json_seen(j, "disk_bps",
               is_seen(&d->smooth, AVM_HAVE_DISK, d->disk_served_by),
               d->smooth.disk_bps);
+    avm_json_uint(j, "charged_permille", d->charged_permille);
     json_seen(j, "net_served_by", d->net_served_by, d->net_served_by - 1);
     json_seen(j, "disk_served_by", d->disk_served_by, d->disk_served_by - 1);
     avm_json_uint(j, "wakes_per_s", d->smooth.wakes_per_s);
@@ -348,6 +349,9 @@ static void text_backend(FILE *f, const struct avm_domain *d)
     if (d->flags & AVM_DOM_QEMU_ELSEWHERE)
         fprintf(f, "disk limits: none, its QEMU is in a control group of "
                 "someone else, and left alone\n");
+    if (d->charged_permille >= 10)
+        fprintf(f, "domain 0 ran at most %u%% of a CPU for it, by its part of the "
+                "bytes\n", d->charged_permille / 10);
     if (!(w->have & (AVM_HAVE_BACKEND | AVM_HAVE_PSI_CPU | AVM_HAVE_PSI_IO)))
         return;
     fprintf(f, "its back end in domain 0: ");

@@ -534,6 +534,7 @@ int avm_observe(avm_state *st, const struct avm_sample *sample)
     for (i = 0; i < sample->nr; i++)
         observe_one(st, &sample->domain[i], sample->mono_ns, &dom[i], &mem[i]);
     observe_psi(st, sample);
+    avm_charge(dom, sample->nr);
     judge(dom, sample->nr, &st->psi);
 
     room = st->room;

@@ -221,6 +221,48 @@ static void its_qemu(void **state)
     assert_int_equal(avm_domain_by_id(st, 2)->smooth.length_ns, 4 * S);
 }
 
+/* dom0's time goes to who caused it: a QEMU's whole, the rest by bytes. */
+static void serve(void)
+{
+    int i;
+
+    for (i = 0; i < 6; i++) {
+        dom[0].count.cpu_ns += S / 2;    /* 60%, with second() */
+        dom[0].count.running_ns += S / 2;
+        dom[1].count.backend_us += 200000;
+        dom[2].count.disk_rd_bytes += 5096;
+        second();
+    }
+}
+
+static void charged(void **state)
+{
+    int i;
+
+    (void)state;
+    dom[1].have |= AVM_HAVE_BACKEND;
+    serve();
+    /* 5096 and twice that of what is left, 40% of a CPU. */
+    assert_int_equal(avm_domain_by_id(st, 2)->charged_permille, 200 + 133);
+    assert_int_equal(avm_domain_by_id(st, 7)->charged_permille, 266);
+    assert_int_equal(avm_domain_by_id(st, 0)->charged_permille, 0);
+    says(2, "domain 0 ran at most 33% of a CPU for it");
+    json(7, "\"charged_permille\":266");
+
+    /* Its disk is its QEMU's: that has been charged. */
+    dom[1].flags = AVM_DOM_QDISK;
+    serve();
+    assert_int_equal(avm_domain_by_id(st, 2)->charged_permille,
+                     200 + 1000 * 400 / (1000 + 10192));
+
+    /* Figures that do not fit together, and the largest: no more than all. */
+    dom[1].count.backend_us += 9000000;
+    dom[2].count.disk_rd_bytes = UINT64_MAX;
+    for (i = 0; i < 6; i++)
+        second();
+    assert_in_range(avm_domain_by_id(st, 7)->charged_permille, 0, 1000);
+}
+
 /* What was not read this time is not known, and what was before is not lost. */
 static void late(void **state)
 {
@@ -269,7 +311,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(not_seen_from_here), T(waits_for_whom), T(pressure_of_dom0),
-        T(its_qemu), T(late),
+        T(its_qemu), T(charged), T(late),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,6 +64,9 @@ void avm_monitor(const struct avm_reading *then, const struct avm_reading *now,
 void avm_monitor_psi(const struct avm_psi *then, const struct avm_psi *now,
                      uint64_t ns, struct avm_psi_window *w);
 
+/* Sets charged_permille of all, by their smooth windows. */
+void avm_charge(struct avm_domain *dom, size_t nr);
+
 /* ------------------------------------------------------------------------ */
 /* evaluate                                                                 */
 
