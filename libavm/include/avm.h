@@ -75,7 +75,7 @@ enum avm_knob {
     AVM_KNOB_URGENCY,        /* enum avm_urgency                            */
     /* Bytes per second over all of its devices together, 0: no limit.       */
     AVM_KNOB_NET_OUT,        /* from the guest: netback's rate              */
-    AVM_KNOB_DISK,           /* io.max of blkback's threads; reads and
+    AVM_KNOB_DISK,           /* io.max of blkback's threads and its QEMU; reads and
                                 writes have this much each                  */
     /*
      * Parts of what is shared, 1 .. AVM_SHARE_MAX; others of the same link or
@@ -269,7 +269,8 @@ struct avm_params {
 #define AVM_HAVE_CPU     (1u << 0)  /* cpu_ns                               */
 #define AVM_HAVE_RECORDS (1u << 1)  /* runnable_ns .. latency               */
 #define AVM_HAVE_NET     (1u << 2)  /* at least one vif with a back-end here */
-#define AVM_HAVE_DISK    (1u << 3)  /* at least one vbd with a back-end here */
+#define AVM_HAVE_DISK    (1u << 3)  /* at least one vbd with a back-end here,
+                                    blkback or (AVM_DOM_QDISK) its QEMU     */
 #define AVM_HAVE_BACKEND (1u << 4)  /* backend_us: a QEMU here works for it  */
 #define AVM_HAVE_PSI_CPU (1u << 5)  /* psi_cpu_us: it has a group (io.max)   */
 #define AVM_HAVE_PSI_IO  (1u << 6)  /* psi_io_us: the same                   */

@@ -568,6 +568,25 @@ static void limits_of_a_qemu(void **state)
     drop(&h);
 }
 
+/* Its disk is taken away: it does not stay where it is limited. */
+static void disk_is_gone(void **state)
+{
+    avm_handle h = handle();
+    struct avm_blockdev b;
+
+    (void)state;
+    if (!with_disk(&b))
+        skip();
+    put("0::/avm/avm-5\n", "proc/77/cgroup");
+    put("77\n", CG "avm/avm-5/cgroup.procs");
+    memset(key, 0, sizeof(key));
+    put("", CG "cgroup.procs");
+    avm_blkback_set(&h, 5, 0);
+    expect(CG "cgroup.procs", "77");
+    assert_null(strstr(h.error, "no vbd"));
+    drop(&h);
+}
+
 static void groups_of_others(void **state)
 {
     static const struct { const char *group; bool free; } g[] = {
@@ -629,7 +648,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(driver_domains), T(hostile_devices), T(devices_in_turn),
         T(which_process), T(hostile_pids), T(what_it_did), T(pid_comes_again),
-        T(it_ended), T(limits_of_a_qemu), T(groups_of_others), T(whole_disks),
+        T(it_ended), T(limits_of_a_qemu), T(disk_is_gone),
+        T(groups_of_others), T(whole_disks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -621,12 +621,24 @@ static int end_group(avm_handle *h, uint32_t domid, const char *dir,
     return 0;
 }
 
+/* Its disks have gone, and the group of those who served them has not. */
+static bool is_left_over(avm_handle *h, uint32_t domid, char *dir, size_t size)
+{
+    struct avm_blockdev disk[DISKS_MAX];
+
+    return !find_disks(h, domid, disk) && group_dir(h, domid, dir, size) &&
+           !access(dir, F_OK);
+}
+
 int avm_blkback_set(avm_handle *h, uint32_t domid, uint64_t bps)
 {
     struct avm_blockdev disk[DISKS_MAX];
     char dir[512], text[128];
-    int nr = find_group(h, domid, disk, dir, sizeof(dir)), i;
+    int nr, i;
 
+    if (!bps && is_left_over(h, domid, dir, sizeof(dir)))
+        return end_group(h, domid, dir, disk, 0);
+    nr = find_group(h, domid, disk, dir, sizeof(dir));
     if (nr < 0)
         return -1;
     if (!bps && access(dir, F_OK))
