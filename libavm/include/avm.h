@@ -75,8 +75,8 @@ enum avm_knob {
     AVM_KNOB_URGENCY,        /* enum avm_urgency                            */
     /* Bytes per second over all of its devices together, 0: no limit.       */
     AVM_KNOB_NET_OUT,        /* from the guest: netback's rate              */
-    AVM_KNOB_DISK,           /* io.max of blkback's threads and its QEMU; reads and
-                                writes have this much each                  */
+    AVM_KNOB_DISK,           /* io.max of blkback's threads, and its QEMU;
+                                reads and writes have this much each        */
     /*
      * Parts of what is shared, 1 .. AVM_SHARE_MAX; others of the same link or
      * disk count with theirs, AVM_SHARE_NORMAL if nothing was said.

@@ -30,7 +30,7 @@
 #define GOOD_FOR 32
 
 /*
- * Directories of vbds that a sample opens: some 6 ms on a fast host. Of others
+ * Directories of vbds that a sample opens: some 7 ms. Of others
  * that it would have to look at it says that they are late, and the next does.
  */
 #define LOOKS_PER_SAMPLE 128
