@@ -24,18 +24,30 @@ static bool is_wanted(const struct avm_json_value *d, int nr, char **words,
     return wanted;
 }
 
+/* In KiB per second; "-" if it is another domain that sees it. */
+static const char *kib_str(const struct avm_json_value *d, const char *key,
+                           char *buf, size_t size)
+{
+    if (avm_json_is_null(avm_json_get(d, key)))
+        snprintf(buf, size, "-");
+    else
+        snprintf(buf, size, "%" PRId64, cli_int(d, key) / 1024);
+    return buf;
+}
+
 static void print_domain(const struct avm_json_value *d)
 {
-    char cap[KNOB_STR_LEN];
+    char cap[KNOB_STR_LEN], net[24], disk[24];
 
     printf("%-20s %5" PRId64 " %-13s %3" PRId64 "%% %6" PRId64 " %5s %-11s"
-           " %5" PRId64 " %5" PRId64 " %8" PRId64 " %8" PRId64 " %-7s %s\n",
+           " %5" PRId64 " %5" PRId64 " %8s %8s %-7s %s\n",
            cli_str(d, "name"), cli_int(d, "domid"), cli_str(d, "class"),
            cli_int(d, "confidence_permille") / 10, cli_int(d, "weight"),
            knob_str(AVM_KNOB_CAP, (uint64_t)cli_int(d, "cap_pct"), cap),
            cli_str(d, "urgency"), cli_int(d, "cpu_permille") / 10,
-           cli_int(d, "wait_permille") / 10, cli_int(d, "net_bps") / 1024,
-           cli_int(d, "disk_bps") / 1024, cli_str(d, "mode"),
+           cli_int(d, "wait_permille") / 10,
+           kib_str(d, "net_bps", net, sizeof(net)),
+           kib_str(d, "disk_bps", disk, sizeof(disk)), cli_str(d, "mode"),
            cli_str(d, "role"));
 }
 

@@ -38,6 +38,25 @@ static void put_mode(FILE *f, const struct agent *a)
                 a->mode == (enum avm_mode)mode);
 }
 
+static void put_pressure(FILE *f, const struct avm_psi_window *p)
+{
+    static const char name[] = "avm_pressure_ratio";
+    static const char *const resource[AVM_NR_PSI] = { "cpu", "memory", "io" };
+    int i;
+
+    head(f, name, "gauge", "Time that something, or everything, in Domain-0 "
+         "waited for a resource.");
+    for (i = 0; i < AVM_NR_PSI; i++) {
+        if (!(p->have & 1u << i))
+            continue;
+        fprintf(f, "%s{resource=\"%s\",kind=\"some\"} %u.%03u\n"
+                "%s{resource=\"%s\",kind=\"full\"} %u.%03u\n",
+                name, resource[i], p->some_permille[i] / 1000,
+                p->some_permille[i] % 1000, name, resource[i],
+                p->full_permille[i] / 1000, p->full_permille[i] % 1000);
+    }
+}
+
 static void put_host(FILE *f, const struct agent *a, uint64_t now_ms)
 {
     const struct counts *c = &a->count;
@@ -63,6 +82,7 @@ static void put_host(FILE *f, const struct agent *a, uint64_t now_ms)
         "What is left of changes_per_minute.");
     one(f, "avm_needs", "gauge", c->needs, "Domains that have a need.");
     one(f, "avm_domains", "gauge", nr, "Domains, with Domain-0.");
+    put_pressure(f, avm_state_psi(a->st));
     head(f, "avm_round_seconds", "gauge",
          "What the last round of the loop took.");
     fprintf(f, "avm_round_seconds %" PRIu64 ".%06" PRIu64 "\n",
@@ -114,6 +134,18 @@ static const struct metric {
       FIELD(smooth.disk_rd_bps), HAVE(AVM_HAVE_DISK), "From its disks." },
     { "avm_domain_disk_written_bytes_per_second", PLAIN,
       FIELD(smooth.disk_wr_bps), HAVE(AVM_HAVE_DISK), "To its disks." },
+    { "avm_domain_backend_cpu_ratio", PERMILLE,
+      FIELD(smooth.backend_permille), HAVE(AVM_HAVE_BACKEND),
+      "CPU time that its QEMU in Domain-0 took; 1 is one pCPU." },
+    { "avm_domain_charged_cpu_ratio", PERMILLE, FIELD(charged_permille), ALWAYS,
+      "CPU time of Domain-0 that it can have cost at most: its QEMU's, and of the "
+      "rest its part by bytes." },
+    { "avm_domain_backend_cpu_wait_ratio", PERMILLE,
+      FIELD(smooth.psi_cpu_permille), HAVE(AVM_HAVE_PSI_CPU),
+      "Time that its back end in Domain-0 waited for a CPU." },
+    { "avm_domain_backend_io_wait_ratio", PERMILLE,
+      FIELD(smooth.psi_io_permille), HAVE(AVM_HAVE_PSI_IO),
+      "Time that its back end in Domain-0 waited for a disk, or its limit." },
     { "avm_domain_weight", PLAIN, FIELD(params.weight), CAN(AVM_CAN_WEIGHT),
       "Weight, 1 to 65535." },
     { "avm_domain_cap_ratio", PERCENT, FIELD(params.cap_pct), CAN(AVM_CAN_CAP),

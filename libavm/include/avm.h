@@ -75,8 +75,8 @@ enum avm_knob {
     AVM_KNOB_URGENCY,        /* enum avm_urgency                            */
     /* Bytes per second over all of its devices together, 0: no limit.       */
     AVM_KNOB_NET_OUT,        /* from the guest: netback's rate              */
-    AVM_KNOB_DISK,           /* io.max of blkback's threads; reads and
-                                writes have this much each                  */
+    AVM_KNOB_DISK,           /* io.max of blkback's threads, and its QEMU;
+                                reads and writes have this much each        */
     /*
      * Parts of what is shared, 1 .. AVM_SHARE_MAX; others of the same link or
      * disk count with theirs, AVM_SHARE_NORMAL if nothing was said.
@@ -269,7 +269,11 @@ struct avm_params {
 #define AVM_HAVE_CPU     (1u << 0)  /* cpu_ns                               */
 #define AVM_HAVE_RECORDS (1u << 1)  /* runnable_ns .. latency               */
 #define AVM_HAVE_NET     (1u << 2)  /* at least one vif with a back-end here */
-#define AVM_HAVE_DISK    (1u << 3)  /* at least one vbd with a back-end here */
+#define AVM_HAVE_DISK    (1u << 3)  /* at least one vbd with a back-end here,
+                                    blkback or (AVM_DOM_QDISK) its QEMU     */
+#define AVM_HAVE_BACKEND (1u << 4)  /* backend_us: a QEMU here works for it  */
+#define AVM_HAVE_PSI_CPU (1u << 5)  /* psi_cpu_us: it has a group (io.max)   */
+#define AVM_HAVE_PSI_IO  (1u << 6)  /* psi_io_us: the same                   */
 
 #define AVM_LATENCY_BUCKETS 20
 
@@ -290,6 +294,9 @@ struct avm_counters {
     /* sysfs of the vbd; a sector is 512 bytes.                             */
     uint64_t disk_rd_bytes, disk_wr_bytes, disk_rd_reqs, disk_wr_reqs;
     uint64_t disk_oo_reqs;       /* had to wait for a free request          */
+    uint64_t backend_us;         /* CPU time of its QEMU here: /proc/P/stat  */
+    /* Some of its back-end's threads here waited: {cpu,io}.pressure, "some" */
+    uint64_t psi_cpu_us, psi_io_us;
 };
 
 #define AVM_NAME_LEN 80
@@ -299,6 +306,10 @@ struct avm_counters {
 #define AVM_DOM_SHUTDOWN (1u << 2)
 #define AVM_DOM_HVM      (1u << 3)
 #define AVM_DOM_CONTROL  (1u << 4)  /* dom0: watched, never changed         */
+#define AVM_DOM_QDISK    (1u << 5)  /* its disk figures are those of its QEMU:
+                                    bytes, but no requests                  */
+#define AVM_DOM_QEMU_ELSEWHERE (1u << 6) /* its disks are QEMU's, which is in a
+                                    group of someone else: not limited      */
 
 struct avm_domain_sample {
     struct avm_uuid uuid;        /* getdomaininfo: handle                   */
@@ -309,6 +320,9 @@ struct avm_domain_sample {
     uint32_t pool;
     uint32_t nr_vcpus;           /* online                                  */
     uint32_t have;               /* AVM_HAVE_*                              */
+    uint32_t late;               /* AVM_HAVE_* that are there, but were not
+                                    read this time: a sample takes only so
+                                    much at once                            */
     uint32_t burst_avg_ns;       /* now: longest mean burst of its vCPUs    */
     uint64_t net_devices, disk_devices; /* another value: devices came or
                                     went, and limits on them are gone.
@@ -318,12 +332,28 @@ struct avm_domain_sample {
     uint64_t net_link_bps;       /* what that carries                       */
     uint64_t disk_group;         /* those with the same one share a disk; 0:
                                     it has none, or not known               */
+    uint64_t backend_process;    /* another value: another QEMU; 0: none     */
+    uint64_t psi_group;          /* the same for the group                   */
+    /* 1 + the domain with its back-end, if that is not this one; 0: none    */
+    uint32_t net_served_by, disk_served_by;
     struct avm_counters count;
     struct avm_params params;
 };
 
+enum avm_psi_resource { AVM_PSI_CPU, AVM_PSI_MEMORY, AVM_PSI_IO, AVM_NR_PSI };
+
+/*
+ * How long tasks in dom0 could not go on: /proc/pressure/{cpu,memory,io}, since
+ * it was booted. 'some': at least one waited; 'full': all did.
+ */
+struct avm_psi {
+    uint32_t have;               /* 1 << enum avm_psi_resource              */
+    uint64_t some_us[AVM_NR_PSI], full_us[AVM_NR_PSI];
+};
+
 struct avm_sample {
     uint64_t mono_ns;            /* when it was taken                       */
+    struct avm_psi psi;
     struct avm_host host;
     size_t nr;
     struct avm_domain_sample *domain; /* ascending domid                    */
@@ -379,6 +409,14 @@ struct avm_window {
     uint32_t net_packets_per_s, net_drops_per_s;
     uint64_t disk_bps, disk_rd_bps, disk_wr_bps;
     uint32_t disk_reqs_per_s, disk_oo_per_s;
+    uint32_t backend_permille;   /* CPU time that its QEMU here used         */
+    uint32_t psi_cpu_permille, psi_io_permille; /* its back-end here waited  */
+};
+
+/* Of the time of a window, for all of dom0. */
+struct avm_psi_window {
+    uint32_t have;               /* 1 << enum avm_psi_resource: these count  */
+    uint32_t some_permille[AVM_NR_PSI], full_permille[AVM_NR_PSI];
 };
 
 #define AVM_TEXT_LEN 192
@@ -394,8 +432,12 @@ struct avm_domain {
     struct avm_params params;    /* as read, not as wished                  */
     uint32_t net_link;           /* as in the sample                        */
     uint64_t net_link_bps, disk_group;
+    uint32_t net_served_by, disk_served_by; /* as in the sample              */
     struct avm_window window;    /* the last sample window                  */
     struct avm_window smooth;    /* over about the last four                */
+    uint32_t charged_permille;   /* of dom0's CPU time: its QEMU's, and of the
+                                    rest its part by bytes, which is the most
+                                    that it can have cost                   */
     enum avm_class klass;
     uint32_t confidence_permille;
     uint64_t class_since_ms;     /* monotonic                               */
@@ -499,6 +541,8 @@ const struct avm_domain *avm_domain_by_uuid(const avm_state *st,
                                             const struct avm_uuid *uuid);
 const struct avm_domain *avm_domain_by_id(const avm_state *st, uint32_t domid);
 const struct avm_host *avm_state_host(const avm_state *st);
+/* Over about the last four windows, as avm_domain.smooth. */
+const struct avm_psi_window *avm_state_psi(const avm_state *st);
 
 /* ------------------------------------------------------------------------ */
 /* Plan                                                                     */
@@ -649,7 +693,12 @@ int avm_unpublish(avm_handle *h, uint32_t domid);
 /* ------------------------------------------------------------------------ */
 /* JSON out: NULL with ENOMEM; the caller frees it. One object, no newline. */
 
-/* {"version":1,"ts_ns":N,"mode":S,"scheduler":S,"domains":[...]}: avm list  */
+/*
+ * {"version":1,"ts_ns":N,"mode":S,"scheduler":S,"pressure":{...},"domains":[...]}:
+ * avm list. Of "pressure" what is not known is null; so are a domain's figures of
+ * network or disk that cannot be seen from here, because another domain, its
+ * "net_served_by" or "disk_served_by", has the back-end: these are null otherwise.
+ */
 char *avm_json_domains(const avm_state *st, uint64_t realtime_ns,
                        enum avm_mode host_mode);
 /*
@@ -660,7 +709,7 @@ char *avm_json_plan(const struct avm_plan *plan);
 /* {"version":1,"domain":{...},"window":{...},"changes":[...],"text":S}      */
 char *avm_json_explain(const avm_state *st, const struct avm_uuid *uuid);
 /*
- * {"version":1,"mono_ns":N,"host":{...},"domains":[...]}: everything that
+ * {"version":3,"mono_ns":N,"psi":{...},"host":{...},"domains":[...]}: all that
  * avm_observe() reads, on one line. 64 bit members are signed; characters of
  * names that are not printable become '?'.
  */

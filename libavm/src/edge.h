@@ -39,6 +39,9 @@ struct avm_ops {
     int (*store_end)(void *ctx, uint32_t t, bool abandon);
     char *(*store_read)(void *ctx, uint32_t t, const char *path);
     bool (*store_exists)(void *ctx, uint32_t t, const char *path);
+    /* Names below a path, freed as one; NULL with errno. May be NULL.       */
+    char **(*store_list)(void *ctx, uint32_t t, const char *path,
+                         unsigned int *nr);
     int (*store_write)(void *ctx, uint32_t t, const char *path,
                        const char *value);
     int (*store_readable_by)(void *ctx, uint32_t t, const char *path,
@@ -55,6 +58,20 @@ struct avm_ops {
 };
 #define AVM_IFNAME 16
 
+struct avm_blockdev { uint32_t major, minor; };
+
+#define AVM_QDISKS_MAX 8
+
+/* Who serves a domain's devices. */
+struct avm_devices {
+    uint32_t net_served_by, disk_served_by; /* as in avm_domain_sample       */
+    bool qdisk;                  /* some of its disks are of a QEMU here     */
+    unsigned int nr_disks;       /* below those                              */
+    struct avm_blockdev disk[AVM_QDISKS_MAX];
+    int pid;                     /* its QEMU here, 0: there is none          */
+    uint64_t start;              /* when that was started: pids come again   */
+};
+
 /* What xenstore knows of a domain, so that it is not asked all the time. */
 struct avm_store_entry {
     uint32_t domid;
@@ -69,6 +86,11 @@ struct avm_store_entry {
     uint32_t disk_share;
     uint64_t disk_group;
     uint64_t devices;            /* on which they were, 0: not looked yet    */
+    bool dev_known;              /* xen/devices.c                            */
+    struct avm_devices dev;
+    bool qemu_open;              /* host/qemu.c: these are                   */
+    int qemu_stat, qemu_io;      /* files, qemu_io -1: cannot be read        */
+    bool qemu_elsewhere;         /* host/cgroup.c: not ours to move          */
 };
 
 /* A network link, and whose vif it is: that does not change. */
@@ -86,12 +108,20 @@ struct avm_vbd {
     uint64_t node;               /* of its directory: another one when it is */
     uint32_t major, minor;       /* disk behind it, 0:0: not known (yet)     */
     bool counted;                /* the rest means something                 */
+    bool late;                   /* but not what it was in this sample       */
     uint32_t reads_left;         /* until it is read although nothing moved  */
     uint64_t seen;               /* what the disk had counted then           */
     uint64_t count[AVM_VBD_COUNTERS];
     bool open;                   /* its files stay so while it is busy       */
     uint32_t idle;               /* for so many samples it was not           */
     int fd[AVM_VBD_COUNTERS];
+};
+
+/* The group that limits a domain's back-end (host/cgroup.c), and its pressure. */
+struct avm_group {
+    uint32_t domid;
+    uint64_t node;
+    int cpu, io;                 /* files, -1: there is none                 */
 };
 
 /* A thread of blkback. */
@@ -108,7 +138,7 @@ struct avm_handle {
     struct xen_domctl *domctl;   /* these are hypercall memory               */
     struct xen_sysctl *sysctl;
     void *list;                  /* for arrays and bitmaps                   */
-    size_t nr_entries, entry_room, next_limits;
+    size_t nr_entries, entry_room, next_limits, next_name, next_devices;
     struct avm_store_entry *entry; /* ascending domid                        */
     /* Devices and threads as of the last sample, for the next one. */
     bool in_sample;              /* these are fresh                          */
@@ -120,6 +150,12 @@ struct avm_handle {
     struct avm_thread *thread;
     unsigned int threads_left;   /* samples for which 'thread' is good       */
     struct avm_uplinks *uplinks; /* host/uplink.c; NULL: none                */
+    struct {
+        bool open, none;         /* none: this kernel does not tell          */
+        int fd;
+    } psi[AVM_NR_PSI];           /* host/psi.c                               */
+    size_t nr_groups;
+    struct avm_group *group;     /* ascending domid                          */
     char error[256];
 };
 
@@ -217,12 +253,38 @@ int avm_store_publish(avm_handle *h, uint32_t domid,
                       const struct avm_uuid *uuid, enum avm_class klass);
 int avm_store_unpublish(avm_handle *h, uint32_t domid);
 
+/* xen/devices.c ---------------------------------------------------------- */
+
+/* False: the toolstack does not tell (yet). */
+bool avm_devices_look(avm_handle *h, uint32_t domid, struct avm_devices *d);
+/* For a few domains in turn; what is known goes to all. Never fails. */
+void avm_devices_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr);
+
 /* host/ ------------------------------------------------------------------- */
 
 /* Add what the devices of this host counted to the domains they belong to. */
 int avm_net_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr);
 int avm_disk_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr);
 void avm_disk_forget(avm_handle *h);
+
+/* host/psi.c: none of them fails. */
+void avm_psi_read(avm_handle *h, struct avm_psi *psi);
+/* The resources of which this kernel does not tell: 1 << enum avm_psi_resource. */
+uint32_t avm_psi_missing(const char *sysroot);
+void avm_groups_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr);
+void avm_psi_forget(avm_handle *h);
+/* "some ... total=N\nfull ...": false if that is not what it says. */
+bool avm_psi_parse(const char *text, uint64_t *some_us, uint64_t *full_us);
+
+/*
+ * host/qemu.c: is this process the QEMU of that domain? If so, when was it
+ * started.
+ */
+bool avm_qemu_is(const char *sysroot, int pid, uint32_t domid,
+                 uint64_t *start);
+/* CPU time of their QEMUs, and bytes if those serve their disks. Never fails. */
+void avm_qemu_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr);
+void avm_qemu_close(struct avm_store_entry *e);
 /* Is 'name' in /sys/class/net, 'net', a vif? Its nodename and whose it is. */
 bool avm_vif_owner(int net, const char *name, char *nodename, size_t size,
                    uint32_t *domid, uint32_t *index);
@@ -247,6 +309,9 @@ int avm_netback_set(avm_handle *h, uint32_t domid, uint64_t bps);
 int avm_blkback_get(avm_handle *h, uint32_t domid, uint64_t *bps);
 int avm_blkback_set(avm_handle *h, uint32_t domid, uint64_t bps);
 
+/* Some of its disks are served by a QEMU that is not ours to move. */
+bool avm_qemu_elsewhere(avm_handle *h, uint32_t domid);
+
 /*
  * *group: the first of its disks that divides by weight (BFQ, or iocost), 0: none
  * does. Shares and limits of disks go with the same group of threads.
@@ -265,9 +330,13 @@ int avm_uplink_set(avm_handle *h, uint32_t domid, uint32_t share);
 void avm_uplinks_free(avm_handle *h);
 
 /* host/blockdev.c */
-struct avm_blockdev { uint32_t major, minor; };
 /* The disk that it is in the end: below partitions, volumes and files. */
 void avm_blockdev_bottom(const char *sysroot, struct avm_blockdev *b);
+/* The disk that a partition is of: only those have limits. */
+void avm_blockdev_whole(const char *sysroot, struct avm_blockdev *b);
+/* What a block device is, or the disk below a file; false: none. */
+bool avm_blockdev_of_file(const char *sysroot, const char *path,
+                          struct avm_blockdev *b);
 /* Does it divide by weight? */
 bool avm_blockdev_shares(const char *sysroot, const struct avm_blockdev *b);
 
@@ -283,12 +352,16 @@ DIR *avm_sysfs_dir(const char *sysroot, const char *path, char *dir,
                    size_t len);
 /* A directory below an open one, to be closed; -1. */
 int avm_sysfs_open(int dir, const char *path);
+/* All of an open file, as text; false if it does not fit. */
+bool avm_sysfs_text_of(int fd, char *buf, size_t len);
 /* A number in a file of its own, or in an open one; false if there is none. */
 bool avm_sysfs_u64_of(int fd, uint64_t *value);
 bool avm_sysfs_u64(int dir, const char *name, uint64_t *value);
 /* First line of a file, without the newline; false if it does not fit. */
 bool avm_sysfs_line(const char *dir, const char *name, char *buf, size_t len);
 bool avm_sysfs_line_at(int dir, const char *name, char *buf, size_t len);
+/* Decimal digits at 's'; the character after them, NULL if there are none. */
+const char *avm_parse_u64(const char *s, uint64_t *value);
 /* "12-51712" with sep '-': two decimal numbers and nothing else. */
 bool avm_parse_pair(const char *s, char sep, uint32_t *a, uint32_t *b);
 

@@ -76,9 +76,12 @@ void avm_close(avm_handle *h)
         h->ops->release(h->ctx, h->list);
     h->ops->close(h->ctx);
     avm_uplinks_free(h);
+    while (h->nr_entries)
+        avm_qemu_close(&h->entry[--h->nr_entries]);
     free(h->entry);
     free(h->vif);
     avm_disk_forget(h);
+    avm_psi_forget(h);
     free(h->thread);
     free(h->sysroot);
     free(h);
@@ -86,6 +89,23 @@ void avm_close(avm_handle *h)
 
 /* ------------------------------------------------------------------------ */
 /* Host                                                                     */
+
+/* One line; "" if there is nothing to say. */
+static void psi_line(const char *sysroot, char *line, size_t size)
+{
+    static const char *const name[AVM_NR_PSI] = { "cpu", "memory", "io" };
+    uint32_t missing = avm_psi_missing(sysroot);
+    size_t len = 0;
+    int i;
+
+    line[0] = '\0';
+    for (i = 0; i < AVM_NR_PSI && len < size; i++)
+        if (missing & 1u << i)
+            len += snprintf(line + len, size - len, "%s /proc/pressure/%s",
+                            len ? " and no" : "no", name[i]);
+    if (len && len < size)
+        snprintf(line + len, size - len, ": verdicts do without that\n");
+}
 
 int avm_info(avm_handle *h, struct avm_info *info)
 {
@@ -115,8 +135,11 @@ int avm_info(avm_handle *h, struct avm_info *info)
                         p->can & AVM_CAN_WEIGHT ? "" : ", weight or cap");
     }
     if (!info->has_xenstore && len < sizeof(info->limits))
-        snprintf(info->limits + len, sizeof(info->limits) - len,
-                 "no xenstore: domains have no names, nothing is published\n");
+        len += snprintf(info->limits + len, sizeof(info->limits) - len,
+                        "no xenstore: domains have no names, nothing is "
+                        "published\n");
+    if (len < sizeof(info->limits))
+        psi_line(h->sysroot, info->limits + len, sizeof(info->limits) - len);
     return 0;
 }
 
@@ -159,6 +182,7 @@ int avm_sample_read(avm_handle *h, struct avm_sample **sample)
     if (avm_pools_read(h, &s->host))
         goto out;
     s->mono_ns = h->ops->mono_ns(h->ctx);
+    avm_psi_read(h, &s->psi);
     if (avm_domains_read(h, &s->domain, &max_vcpu, &s->nr))
         goto out;
     for (i = 0; i < s->host.nr_pools; i++)
@@ -173,6 +197,9 @@ int avm_sample_read(avm_handle *h, struct avm_sample **sample)
     if (read_params(h, s, max_vcpu) ||
         avm_store_names(h, s->domain, s->nr))
         goto out;
+    avm_devices_read(h, s->domain, s->nr);
+    avm_qemu_read(h, s->domain, s->nr);
+    avm_groups_read(h, s->domain, s->nr);
     h->in_sample = true;
     avm_limits_read(h, s->domain, s->nr);
     h->in_sample = false;

@@ -26,6 +26,7 @@ int avm_limits_get(avm_handle *h, uint32_t domid, struct avm_params *p)
 static void look(avm_handle *h, struct avm_store_entry *e)
 {
     /* Until it can be read nothing is known, so nothing is changed. */
+    e->qemu_elsewhere = avm_qemu_elsewhere(h, e->domid);
     e->limits_known =
         !avm_netback_get(h, e->domid, &e->net_out_bps) &&
         !avm_blkback_get(h, e->domid, &e->disk_bps) &&
@@ -60,14 +61,17 @@ int avm_limits_set(avm_handle *h, uint32_t domid, const struct avm_uuid *uuid,
 static void fill_in(const struct avm_store_entry *e,
                     struct avm_domain_sample *d)
 {
+    uint32_t devices = d->have | d->late;
+
     if (!e->limits_known)
         return;
-    if (d->have & AVM_HAVE_NET)
+    if (devices & AVM_HAVE_NET)
         d->params.can |= AVM_CAN_NET_OUT;
-    if (d->have & AVM_HAVE_DISK)
-        d->params.can |= AVM_CAN_DISK;
-    if ((d->have & AVM_HAVE_DISK) && e->disk_group)
-        d->params.can |= AVM_CAN_DISK_SHARE;
+    if (e->qemu_elsewhere)
+        d->flags |= AVM_DOM_QEMU_ELSEWHERE;
+    else if (devices & AVM_HAVE_DISK)
+        d->params.can |= AVM_CAN_DISK |
+                         (e->disk_group ? AVM_CAN_DISK_SHARE : 0);
     d->params.disk_share = e->disk_share;
     d->disk_group = e->disk_group;
     d->params.net_out_max_bps = e->net_out_bps;
@@ -76,7 +80,7 @@ static void fill_in(const struct avm_store_entry *e,
 
 static bool has_devices(const struct avm_domain_sample *d)
 {
-    return (d->have & (AVM_HAVE_NET | AVM_HAVE_DISK)) &&
+    return ((d->have | d->late) & (AVM_HAVE_NET | AVM_HAVE_DISK)) &&
            !(d->flags & (AVM_DOM_CONTROL | AVM_DOM_DYING));
 }
 

@@ -17,9 +17,48 @@ static void json_uuid(struct avm_json *j, const char *key,
     avm_json_str(j, key, avm_uuid_str(u, buf));
 }
 
-static void json_window(struct avm_json *j, const char *key,
-                        const struct avm_window *w)
+/* null: there is something, and we do not see it. */
+static void json_seen(struct avm_json *j, const char *key, bool seen,
+                      uint64_t value)
 {
+    if (seen)
+        avm_json_uint(j, key, value);
+    else
+        avm_json_null(j, key);
+}
+
+/* Zero is what it is if it has no devices, but not if others serve them. */
+static bool is_seen(const struct avm_window *w, uint32_t have,
+                    uint32_t served_by)
+{
+    return (w->have & have) || !served_by;
+}
+
+static void json_psi(struct avm_json *j, const struct avm_psi_window *p)
+{
+    static const char *const key[AVM_NR_PSI][2] = {
+        [AVM_PSI_CPU] = { "cpu_some_permille", "cpu_full_permille" },
+        [AVM_PSI_MEMORY] = { "memory_some_permille", "memory_full_permille" },
+        [AVM_PSI_IO] = { "io_some_permille", "io_full_permille" },
+    };
+    int i;
+
+    avm_json_object(j, "pressure");
+    for (i = 0; i < AVM_NR_PSI; i++) {
+        json_seen(j, key[i][0], p->have & 1u << i, p->some_permille[i]);
+        json_seen(j, key[i][1], p->have & 1u << i, p->full_permille[i]);
+    }
+    avm_json_end(j);
+}
+
+static void json_window(struct avm_json *j, const char *key,
+                        const struct avm_domain *d)
+{
+    const struct avm_window *w = &d->smooth;
+    bool net = is_seen(w, AVM_HAVE_NET, d->net_served_by);
+    bool disk = is_seen(w, AVM_HAVE_DISK, d->disk_served_by);
+    bool reqs = disk && !(d->flags & AVM_DOM_QDISK);
+
     avm_json_object(j, key);
     avm_json_uint(j, "length_ms", w->length_ns / 1000000);
     avm_json_uint(j, "cpu_permille", w->cpu_permille);
@@ -34,14 +73,20 @@ static void json_window(struct avm_json *j, const char *key,
     avm_json_uint(j, "events_runnable_per_s", w->events_runnable_per_s);
     avm_json_uint(j, "burst_us", w->burst_us);
     avm_json_uint(j, "latency_p99_us", w->latency_p99_us);
-    avm_json_uint(j, "net_rx_bps", w->net_rx_bps);
-    avm_json_uint(j, "net_tx_bps", w->net_tx_bps);
-    avm_json_uint(j, "net_packets_per_s", w->net_packets_per_s);
-    avm_json_uint(j, "net_drops_per_s", w->net_drops_per_s);
-    avm_json_uint(j, "disk_rd_bps", w->disk_rd_bps);
-    avm_json_uint(j, "disk_wr_bps", w->disk_wr_bps);
-    avm_json_uint(j, "disk_reqs_per_s", w->disk_reqs_per_s);
-    avm_json_uint(j, "disk_oo_per_s", w->disk_oo_per_s);
+    json_seen(j, "net_rx_bps", net, w->net_rx_bps);
+    json_seen(j, "net_tx_bps", net, w->net_tx_bps);
+    json_seen(j, "net_packets_per_s", net, w->net_packets_per_s);
+    json_seen(j, "net_drops_per_s", net, w->net_drops_per_s);
+    json_seen(j, "disk_rd_bps", disk, w->disk_rd_bps);
+    json_seen(j, "disk_wr_bps", disk, w->disk_wr_bps);
+    json_seen(j, "disk_reqs_per_s", reqs, w->disk_reqs_per_s);
+    json_seen(j, "disk_oo_per_s", reqs, w->disk_oo_per_s);
+    json_seen(j, "backend_cpu_permille", w->have & AVM_HAVE_BACKEND,
+              w->backend_permille);
+    json_seen(j, "backend_cpu_wait_permille", w->have & AVM_HAVE_PSI_CPU,
+              w->psi_cpu_permille);
+    json_seen(j, "backend_io_wait_permille", w->have & AVM_HAVE_PSI_IO,
+              w->psi_io_permille);
     avm_json_end(j);
 }
 
@@ -62,8 +107,14 @@ static void json_domain(struct avm_json *j, const char *key,
     avm_json_str(j, "urgency", avm_urgency_name(d->params.urgency));
     avm_json_uint(j, "cpu_permille", d->smooth.cpu_permille);
     avm_json_uint(j, "wait_permille", d->smooth.wait_permille);
-    avm_json_uint(j, "net_bps", d->smooth.net_bps);
-    avm_json_uint(j, "disk_bps", d->smooth.disk_bps);
+    json_seen(j, "net_bps", is_seen(&d->smooth, AVM_HAVE_NET, d->net_served_by),
+              d->smooth.net_bps);
+    json_seen(j, "disk_bps",
+              is_seen(&d->smooth, AVM_HAVE_DISK, d->disk_served_by),
+              d->smooth.disk_bps);
+    avm_json_uint(j, "charged_permille", d->charged_permille);
+    json_seen(j, "net_served_by", d->net_served_by, d->net_served_by - 1);
+    json_seen(j, "disk_served_by", d->disk_served_by, d->disk_served_by - 1);
     avm_json_uint(j, "wakes_per_s", d->smooth.wakes_per_s);
     avm_json_uint(j, "events_per_s", d->smooth.events_per_s);
     avm_json_str(j, "mode", avm_mode_name(mode));
@@ -121,6 +172,7 @@ char *avm_json_domains(const avm_state *st, uint64_t realtime_ns,
     avm_json_uint(j, "ts_ns", realtime_ns);
     avm_json_str(j, "mode", avm_mode_name(host_mode));
     avm_json_str(j, "scheduler", scheduler_of(st));
+    json_psi(j, &st->psi);
     avm_json_array(j, "domains");
     for (i = 0; i < st->nr; i++)
         json_domain(j, NULL, &st->dom[i], host_mode);
@@ -257,6 +309,67 @@ static void text_grants(FILE *f, const struct avm_plan *p,
     }
 }
 
+/* "cpu 3% (0%)": of the time something, and everything, had to wait. */
+static void text_psi(FILE *f, const struct avm_psi_window *p)
+{
+    static const char *const name[AVM_NR_PSI] = { "cpu", "memory", "io" };
+    const char *sep = "";
+    int i;
+
+    if (!p->have)
+        return;
+    fprintf(f, "domain 0: of the time something (everything) waited for ");
+    for (i = 0; i < AVM_NR_PSI; i++) {
+        if (!(p->have & 1u << i))
+            continue;
+        fprintf(f, "%s%s %u%% (%u%%)", sep, name[i], p->some_permille[i] / 10,
+                p->full_permille[i] / 10);
+        sep = ", ";
+    }
+    fprintf(f, "\n");
+}
+
+/* Who serves its devices, and what that cost. */
+static void text_backend(FILE *f, const struct avm_domain *d)
+{
+    const struct avm_window *w = &d->smooth;
+    const char *sep = "";
+
+    if (d->net_served_by)
+        fprintf(f, "network: %s by domain %u\n", w->have & AVM_HAVE_NET ?
+                "seen from here in part, the rest is served" :
+                "not seen from here: served", d->net_served_by - 1);
+    if (d->disk_served_by)
+        fprintf(f, "disks: %s by domain %u\n", w->have & AVM_HAVE_DISK ?
+                "seen from here in part, the rest is served" :
+                "not seen from here: served", d->disk_served_by - 1);
+    if (d->flags & AVM_DOM_QDISK)
+        fprintf(f, "disks: served by its QEMU, which tells bytes and no "
+                "requests\n");
+    if (d->flags & AVM_DOM_QEMU_ELSEWHERE)
+        fprintf(f, "disk limits: none, its QEMU is in a control group of "
+                "someone else, and left alone\n");
+    if (d->charged_permille >= 10)
+        fprintf(f, "domain 0 ran at most %u%% of a CPU for it, by its part of the "
+                "bytes\n", d->charged_permille / 10);
+    if (!(w->have & (AVM_HAVE_BACKEND | AVM_HAVE_PSI_CPU | AVM_HAVE_PSI_IO)))
+        return;
+    fprintf(f, "its back end in domain 0: ");
+    if (w->have & AVM_HAVE_BACKEND) {
+        fprintf(f, "QEMU ran %u%% of a CPU", w->backend_permille / 10);
+        sep = ", ";
+    }
+    if (w->have & AVM_HAVE_PSI_CPU) {
+        fprintf(f, "%swaited %u%% of the time for a CPU", sep,
+                w->psi_cpu_permille / 10);
+        sep = ", ";
+    }
+    if (w->have & AVM_HAVE_PSI_IO)
+        fprintf(f, "%swaited %u%% of the time for I/O", sep,
+                w->psi_io_permille / 10);
+    fprintf(f, "\n");
+}
+
 char *avm_explain(const avm_state *st, const struct avm_uuid *uuid)
 {
     const struct avm_domain *d = avm_domain_by_uuid(st, uuid);
@@ -288,6 +401,8 @@ char *avm_explain(const avm_state *st, const struct avm_uuid *uuid)
             d->pressure_permille[AVM_RES_CPU] / 10,
             d->pressure_permille[AVM_RES_NET] / 10,
             d->pressure_permille[AVM_RES_DISK] / 10);
+    text_backend(f, d);
+    text_psi(f, &st->psi);
     fprintf(f, "verdict: %s: %s\n", avm_verdict_name(d->verdict),
             d->verdict_why);
     text_now(f, &d->params);
@@ -328,7 +443,8 @@ char *avm_json_explain(const avm_state *st, const struct avm_uuid *uuid)
     avm_json_object(j, NULL);
     avm_json_uint(j, "version", 1);
     json_domain(j, "domain", d, AVM_MODE_INHERIT);
-    json_window(j, "window", &d->smooth);
+    json_window(j, "window", d);
+    json_psi(j, &st->psi);
     avm_json_array(j, "changes");
     for (i = 0; p && i < p->nr; i++)
         if (concerns(&p->change[i], d))

@@ -12,6 +12,9 @@
 #define NS_PER_MS 1000000ull
 #define BUDGET_MAX 10000
 
+/* They begin and end with a limit or a process, which have numbers of their own. */
+#define OF_THE_BACKEND (AVM_HAVE_BACKEND | AVM_HAVE_PSI_CPU | AVM_HAVE_PSI_IO)
+
 /* ------------------------------------------------------------------------ */
 /* Configuration                                                            */
 
@@ -355,6 +358,8 @@ static void observe_one(avm_state *st, const struct avm_domain_sample *s,
     d->net_link = s->net_link;
     d->net_link_bps = s->net_link_bps;
     d->disk_group = s->disk_group;
+    d->net_served_by = s->net_served_by;
+    d->disk_served_by = s->disk_served_by;
     m->net_devices = s->net_devices;
     m->disk_devices = s->disk_devices;
     apply_need(st, d, m);
@@ -366,14 +371,25 @@ static void observe_one(avm_state *st, const struct avm_domain_sample *s,
     now = &m->reading[m->newest];
     now->mono_ns = mono_ns;
     now->have = s->have;
+    now->late = s->late;
+    now->net_devices = s->net_devices;
+    now->disk_devices = s->disk_devices;
+    now->backend_process = s->backend_process;
+    now->psi_group = s->psi_group;
     now->count = s->count;
 
     windows = m->readings - 1;
     oldest = (m->newest + AVM_HISTORY + 1 - windows) % (AVM_HISTORY + 1);
     avm_monitor(&m->reading[windows ? before : m->newest], now, &d->window);
     avm_monitor(&m->reading[oldest], now, &d->smooth);
-    /* Reset in between: what was before tells nothing about now. */
-    if (windows && d->smooth.have != d->window.have) {
+    /*
+     * Reset in between: what was before tells nothing about now. A source that
+     * was not read in one of the two samples is just not there in this window; and
+     * what the back-end does says nothing about what the domain is.
+     */
+    if (windows && ((d->smooth.have ^ d->window.have) &
+                    ~(now->late | m->reading[before].late |
+                      OF_THE_BACKEND))) {
         m->reading[0] = *now;
         m->newest = 0;
         m->readings = 1;
@@ -392,8 +408,49 @@ static void observe_one(avm_state *st, const struct avm_domain_sample *s,
             st->nr_foreign++;
 }
 
-/* Back-ends are dom0's, as far as we see them at all. */
-static void judge(struct avm_domain *dom, size_t nr)
+/* By 1 + its number, as in net_served_by. */
+static const struct avm_domain *served_by(const struct avm_domain *dom,
+                                          size_t nr, uint32_t who)
+{
+    size_t lo = 0, hi = nr;
+
+    while (who && lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+
+        if (dom[mid].domid == who - 1)
+            return &dom[mid];
+        if (dom[mid].domid < who - 1)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return NULL;
+}
+
+/* Of those who serve its devices the one that waits most. */
+static const struct avm_domain *backend_of(const struct avm_domain *dom,
+                                           size_t nr,
+                                           const struct avm_domain *dom0,
+                                           const struct avm_domain *d)
+{
+    const struct avm_domain *who[3] = {
+        served_by(dom, nr, d->net_served_by),
+        served_by(dom, nr, d->disk_served_by),
+    }, *most = NULL;
+    bool elsewhere = d->net_served_by || d->disk_served_by;
+    int i;
+
+    if (!elsewhere || (d->smooth.have & (AVM_HAVE_NET | AVM_HAVE_DISK)))
+        who[2] = dom0;
+    for (i = 0; i < 3; i++)
+        if (who[i] && (!most || who[i]->pressure_permille[AVM_RES_CPU] >
+                                most->pressure_permille[AVM_RES_CPU]))
+            most = who[i];
+    return most;
+}
+
+static void judge(struct avm_domain *dom, size_t nr,
+                  const struct avm_psi_window *psi)
 {
     const struct avm_domain *dom0 = NULL;
     size_t i;
@@ -402,7 +459,23 @@ static void judge(struct avm_domain *dom, size_t nr)
         if (dom[i].flags & AVM_DOM_CONTROL)
             dom0 = &dom[i];
     for (i = 0; i < nr; i++)
-        avm_judge(&dom[i], dom0);
+        avm_judge(&dom[i], backend_of(dom, nr, dom0, &dom[i]), psi);
+}
+
+/* One that is gone, or starts anew, is not known until it is seen twice. */
+static void observe_psi(avm_state *st, const struct avm_sample *s)
+{
+    unsigned int nr = st->psi_readings, i;
+
+    if (nr > AVM_HISTORY)
+        nr = AVM_HISTORY;
+    for (i = nr; i; i--)
+        st->psi_reading[i] = st->psi_reading[i - 1];
+    st->psi_reading[0].mono_ns = s->mono_ns;
+    st->psi_reading[0].psi = s->psi;
+    st->psi_readings = nr + 1;
+    avm_monitor_psi(&st->psi_reading[nr].psi, &s->psi,
+                    s->mono_ns - st->psi_reading[nr].mono_ns, &st->psi);
 }
 
 /* New memory for each sample would cost more than what goes into it. */
@@ -460,7 +533,9 @@ int avm_observe(avm_state *st, const struct avm_sample *sample)
               memory_cmp);
     for (i = 0; i < sample->nr; i++)
         observe_one(st, &sample->domain[i], sample->mono_ns, &dom[i], &mem[i]);
-    judge(dom, sample->nr);
+    observe_psi(st, sample);
+    avm_charge(dom, sample->nr);
+    judge(dom, sample->nr, &st->psi);
 
     room = st->room;
     st->room = st->spare_room;
@@ -507,6 +582,11 @@ const struct avm_domain *avm_domain_by_id(const avm_state *st, uint32_t domid)
 const struct avm_host *avm_state_host(const avm_state *st)
 {
     return &st->host;
+}
+
+const struct avm_psi_window *avm_state_psi(const avm_state *st)
+{
+    return &st->psi;
 }
 
 const struct avm_change *avm_foreign(const avm_state *st, size_t *nr)

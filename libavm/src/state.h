@@ -16,6 +16,12 @@ struct avm_state {
     struct avm_models models;
     struct avm_host host;
     uint64_t last_ns;            /* time of the last sample                  */
+    struct {
+        uint64_t mono_ns;
+        struct avm_psi psi;
+    } psi_reading[AVM_HISTORY + 1]; /* of the last samples, the newest first */
+    unsigned int psi_readings;
+    struct avm_psi_window psi;
 
     size_t nr;                   /* dom[i] and mem[i] belong together        */
     struct avm_domain *dom;

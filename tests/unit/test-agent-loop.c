@@ -35,6 +35,7 @@
 static struct {
     uint64_t ns;
     struct avm_domain_sample dom[NR_DOMS];
+    struct avm_psi psi;
     size_t nr;
     int applies, publishes, fail_errno;
     bool no_journal;            /* is what is to be seen */
@@ -62,6 +63,7 @@ int __wrap_avm_sample_read(avm_handle *h, struct avm_sample **out)
     s = calloc(1, sizeof(*s));
     s->domain = calloc(NR_DOMS, sizeof(*s->domain));
     s->mono_ns = xen.ns;
+    s->psi = xen.psi;
     s->host.nr_pcpus = 2;
     s->host.nr_pools = 1;
     s->host.pool[0] = (struct avm_pool){
@@ -1117,12 +1119,17 @@ static void test_metrics(void **state)
 
     (void)state;
     strcpy(d->untrusted_name, "h\"} 1\navm_needs 99\\");
-    d->have |= AVM_HAVE_DISK;
+    d->have |= AVM_HAVE_DISK | AVM_HAVE_BACKEND | AVM_HAVE_PSI_IO;
+    xen.psi.have = 1u << AVM_PSI_IO;
     d->params.can |= AVM_CAN_NET_SHARE;
     d->params.net_share = 400;
     start(AVM_MODE_AUTO);
     tick(4);
     d->count.disk_rd_bytes += 4000000;
+    d->count.backend_us += 1000000;
+    d->count.psi_io_us += 500000;
+    xen.psi.some_us[AVM_PSI_IO] += 200000;
+    xen.psi.full_us[AVM_PSI_IO] += 40000;
     ask_ok("{\"op\":\"need-set\",\"domain\":\"2\",\"cap_pct\":50}");
     ask_ok("{\"op\":\"hold\",\"domain\":\"1\"}");
     tick(1);
@@ -1146,6 +1153,9 @@ static void test_metrics(void **state)
     has_line(text, "avm_needs 1"); /* a hold is none */
     has_line(text, "avm_domains 3");
     has_line(text, "avm_round_seconds 0.000000");
+    has_line(text, "avm_pressure_ratio{resource=\"io\",kind=\"some\"} 0.050");
+    has_line(text, "avm_pressure_ratio{resource=\"io\",kind=\"full\"} 0.010");
+    assert_null(strstr(text, "resource=\"cpu\""));
 #define HOG(metric, rest) do { \
         snprintf(line, sizeof(line), "%s%s%s", metric, hog, rest); \
         has_line(text, line); \
@@ -1157,6 +1167,8 @@ static void test_metrics(void **state)
     HOG("avm_domain_class", ",class=\"cpu\"} 1");
     HOG("avm_domain_verdict", ",verdict=\"cap\"} 1");
     HOG("avm_domain_disk_read_bytes_per_second", "} 1000000");
+    HOG("avm_domain_backend_cpu_ratio", "} 0.250");
+    HOG("avm_domain_backend_io_wait_ratio", "} 0.125");
     HOG("avm_domain_weight", "} 256");
     HOG("avm_domain_cap_ratio", "} 0.50");
     HOG("avm_domain_urgency", ",urgency=\"normal\"} 1");
@@ -1165,6 +1177,7 @@ static void test_metrics(void **state)
     /* It has no vif, and the others have no disk. */
     assert_null(strstr(text, "avm_domain_network_receive_bytes_per_second{"));
     assert_null(strstr(text, "avm_domain_disk_share{"));
+    assert_null(strstr(text, "avm_domain_backend_cpu_wait_ratio{"));
     assert_null(strstr(text, "read_bytes_per_second{domid=\"1\""));
     free(text);
 }

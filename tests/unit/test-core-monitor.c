@@ -93,6 +93,86 @@ static void reset_drops_only_that_source(void **state)
     assert_int_equal(w.cpu_permille, 1000);
 }
 
+/* A device that was found only now has counted for long: that was no burst. */
+static void other_devices_are_no_burst(void **state)
+{
+    struct avm_reading a = reading(S), b = reading(2 * S);
+    struct avm_window w;
+
+    (void)state;
+    a.net_devices = 11;
+    b.net_devices = 11 + 12;
+    b.count.net_rx_bytes = 1ull << 40;
+    a.disk_devices = 7;
+    b.count.disk_wr_bytes = 1ull << 40;
+    avm_monitor(&a, &b, &w);
+    assert_int_equal(w.have, AVM_HAVE_CPU | AVM_HAVE_RECORDS);
+    assert_int_equal(w.net_bps, 0);
+    assert_int_equal(w.disk_bps, 0);
+    a.net_devices = b.net_devices;
+    b.disk_devices = 7;
+    avm_monitor(&a, &b, &w);
+    assert_int_equal(w.have, HAVE_ALL);
+    assert_int_equal(w.net_bps, 1ull << 40);
+}
+
+static void back_end(void **state)
+{
+    const uint32_t all = AVM_HAVE_BACKEND | AVM_HAVE_PSI_CPU | AVM_HAVE_PSI_IO;
+    struct avm_reading a = reading(S), b = reading(3 * S);
+    struct avm_window w;
+
+    (void)state;
+    a.have |= all;
+    b.have |= all;
+    a.count.backend_us = 5000000;
+    b.count.backend_us = 5500000;
+    b.count.psi_cpu_us = 200000;
+    b.count.psi_io_us = 9000000; /* more than there was time */
+    avm_monitor(&a, &b, &w);
+    assert_int_equal(w.have & all, all);
+    assert_int_equal(w.backend_permille, 250);
+    assert_int_equal(w.psi_cpu_permille, 100);
+    assert_int_equal(w.psi_io_permille, 1000);
+
+    /* Another process; and a new group of the same name. */
+    b.backend_process = 1;
+    a.count.psi_io_us = 9000001;
+    avm_monitor(&a, &b, &w);
+    assert_int_equal(w.have & all, AVM_HAVE_PSI_CPU);
+    assert_int_equal(w.backend_permille, 0);
+    assert_int_equal(w.psi_io_permille, 0);
+    a.backend_process = 1;
+    b.count.backend_us = 4999999;
+    b.psi_group = 2; /* without one its numbers were 0, too */
+    avm_monitor(&a, &b, &w);
+    assert_int_equal(w.have & all, 0);
+}
+
+static void pressure(void **state)
+{
+    struct avm_psi a = { .have = 7 }, b = { .have = 3 };
+    struct avm_psi_window w;
+
+    (void)state;
+    b.some_us[AVM_PSI_CPU] = 500000;
+    a.some_us[AVM_PSI_MEMORY] = 1000;
+    b.some_us[AVM_PSI_MEMORY] = 41000;
+    b.full_us[AVM_PSI_MEMORY] = 20000;
+    b.some_us[AVM_PSI_IO] = 77; /* not there now */
+    avm_monitor_psi(&a, &b, 2 * S, &w);
+    assert_int_equal(w.have, 1u << AVM_PSI_CPU | 1u << AVM_PSI_MEMORY);
+    assert_int_equal(w.some_permille[AVM_PSI_CPU], 250);
+    assert_int_equal(w.some_permille[AVM_PSI_MEMORY], 20);
+    assert_int_equal(w.full_permille[AVM_PSI_MEMORY], 10);
+    assert_int_equal(w.some_permille[AVM_PSI_IO], 0);
+    a.full_us[AVM_PSI_MEMORY] = 20001; /* backwards */
+    avm_monitor_psi(&a, &b, 2 * S, &w);
+    assert_int_equal(w.have, 1u << AVM_PSI_CPU);
+    avm_monitor_psi(&a, &b, 0, &w);
+    assert_int_equal(w.have, 0);
+}
+
 static void missing_data(void **state)
 {
     struct avm_reading a = reading(2 * S), b = reading(2 * S);
@@ -145,6 +225,9 @@ int main(void)
         cmocka_unit_test(p99_finds_the_tail),
         cmocka_unit_test(latency_wraps),
         cmocka_unit_test(reset_drops_only_that_source),
+        cmocka_unit_test(other_devices_are_no_burst),
+        cmocka_unit_test(back_end),
+        cmocka_unit_test(pressure),
         cmocka_unit_test(missing_data),
         cmocka_unit_test(any_numbers),
     };

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -472,6 +473,139 @@ static void busy_disks(void **state)
     assert_int_equal(h.vbds_open, 0);
 }
 
+/* More of them than a sample takes: the rest is late, and not zero. */
+static void disks_in_turn(void **state)
+{
+    enum { NR = 300 };
+    avm_handle h = handle(&only_sysfs, root);
+    struct avm_domain_sample *d = calloc(NR, sizeof(*d));
+    char name[32], path[256];
+    uint64_t devices;
+    int i, round, have, late;
+
+    (void)state;
+    assert_non_null(d);
+    for (i = 0; i < NR; i++) {
+        snprintf(name, sizeof(name), "vbd-%d-51712", 1000 + i);
+        vbd(name, 10);
+    }
+    for (round = 0; round < 4; round++) {
+        memset(d, 0, NR * sizeof(*d));
+        for (i = 0; i < NR; i++)
+            d[i].domid = 1000 + i;
+        assert_int_equal(avm_disk_read(&h, d, NR), 0);
+        for (have = late = i = 0; i < NR; i++) {
+            have += !!(d[i].have & AVM_HAVE_DISK);
+            late += !!(d[i].late & AVM_HAVE_DISK);
+            assert_true(!!(d[i].have & AVM_HAVE_DISK) !=
+                        !!(d[i].late & AVM_HAVE_DISK));
+            assert_int_equal(d[i].count.disk_rd_reqs,
+                             d[i].have & AVM_HAVE_DISK ? 10 : 0);
+            assert_int_not_equal(d[i].disk_devices, 0);
+        }
+        assert_int_equal(have, round < 2 ? 128 * (round + 1) : NR);
+        assert_int_equal(have + late, NR);
+    }
+    devices = d[NR - 1].disk_devices;
+
+    /* One more of the last one: that is another set. */
+    snprintf(name, sizeof(name), "vbd-%d-51728", 1000 + NR - 1);
+    vbd(name, 20);
+    d[0] = (struct avm_domain_sample){ .domid = 1000 + NR - 1 };
+    assert_int_equal(avm_disk_read(&h, d, 1), 0);
+    assert_int_equal(d[0].have, AVM_HAVE_DISK);
+    assert_int_equal(d[0].count.disk_rd_reqs, 30);
+    assert_int_not_equal(d[0].disk_devices, devices);
+
+    snprintf(path, sizeof(path), "rm -r %s/sys/bus/xen-backend/devices/"
+             "vbd-1[0-9][0-9][0-9]-*", root);
+    assert_int_equal(system(path), 0);
+    drop(&h);
+    free(d);
+}
+
+/* Beyond what may be open they are all read, and those that are new get a turn. */
+static void more_than_may_be_open(void **state)
+{
+    enum { NR = 400 };
+    struct rlimit was, few = { 100, 100 }; /* 10 of them */
+    struct avm_domain_sample *d = calloc(NR, sizeof(*d));
+    avm_handle h = handle(&only_sysfs, root);
+    char name[32], cmd[256];
+    int i, round, have = 0;
+
+    (void)state;
+    assert_non_null(d);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+    few.rlim_max = was.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    for (i = 0; i < NR; i++) {
+        snprintf(name, sizeof(name), "vbd-%d-51712", 1000 + i);
+        vbd(name, 10);
+    }
+    for (round = 0; round < 5; round++) {
+        memset(d, 0, NR * sizeof(*d));
+        for (i = 0; i < NR; i++)
+            d[i].domid = 1000 + i;
+        assert_int_equal(avm_disk_read(&h, d, NR), 0);
+        assert_in_range(h.vbds_open, 1, 10);
+    }
+    for (i = 0; i < NR; i++)
+        have += !!(d[i].have & AVM_HAVE_DISK);
+    assert_int_equal(have, NR);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+    snprintf(cmd, sizeof(cmd), "rm -r %s/sys/bus/xen-backend/devices/"
+             "vbd-1[0-9][0-9][0-9]-*", root);
+    assert_int_equal(system(cmd), 0);
+    drop(&h);
+    free(d);
+}
+
+/* New links in turn: until each is known, any domain may have one more. */
+static bool numbered_name(void *ctx, uint32_t ifindex, char *name)
+{
+    (void)ctx;
+    net.names_asked++;
+    return snprintf(name, AVM_IFNAME, "turn%u", ifindex) < AVM_IFNAME;
+}
+
+static int many_links(void *ctx, struct avm_link **link, size_t *nr)
+{
+    uint32_t i;
+
+    (void)ctx;
+    *nr = net.nr;
+    *link = calloc(*nr, sizeof(**link));
+    for (i = 0; i < *nr; i++)
+        (*link)[i] = (struct avm_link){ .ifindex = 1 + i, .rx_bytes = 10 };
+    return 0;
+}
+
+static void links_in_turn(void **state)
+{
+    static const struct avm_ops ops = {
+        .links = many_links, .link_name = numbered_name,
+    };
+    avm_handle h = handle(&ops, root);
+    struct avm_domain_sample d;
+    int round;
+
+    (void)state;
+    put("backend/vif/1/0\n", "sys/class/net/turn1/device/nodename");
+    put("backend/vif/1/1\n", "sys/class/net/turn200/device/nodename");
+    net.nr = 200;
+    net.names_asked = 0;
+    for (round = 0; round < 3; round++) {
+        d = (struct avm_domain_sample){ .domid = 1 };
+        assert_int_equal(avm_net_read(&h, &d, 1), 0);
+        assert_int_equal(net.names_asked, round ? 200 : 128);
+        assert_int_equal(d.have, round ? AVM_HAVE_NET : 0);
+        assert_int_equal(d.late, round ? 0 : AVM_HAVE_NET);
+        assert_int_equal(d.count.net_tx_bytes, round ? 20 : 0);
+    }
+    drop(&h);
+}
+
 /* More lines than are read at a time. */
 static void many_disks(void **state)
 {
@@ -534,6 +668,9 @@ int main(void)
         cmocka_unit_test(disks),
         cmocka_unit_test(disks_that_moved),
         cmocka_unit_test(busy_disks),
+        cmocka_unit_test(disks_in_turn),
+        cmocka_unit_test(more_than_may_be_open),
+        cmocka_unit_test(links_in_turn),
         cmocka_unit_test(many_disks),
         cmocka_unit_test(no_devices_is_no_error),
         cmocka_unit_test(pairs),

@@ -64,6 +64,8 @@ static struct avm_sample *random_sample(void)
     assert_non_null(s);
     s->mono_ns = 1 + random_u64() / 2 % INT64_MAX;
     random_host(&s->host);
+    random_bytes(&s->psi, sizeof(s->psi));
+    s->psi.have %= 1u << AVM_NR_PSI;
     s->nr = fixture_random(&seed) % 6;
     s->domain = calloc(s->nr ? s->nr : 1, sizeof(*s->domain));
     assert_non_null(s->domain);
@@ -92,6 +94,11 @@ static void assert_same(const struct avm_sample *a, const struct avm_sample *b)
 
     assert_true(a->mono_ns == b->mono_ns);
     assert_int_equal(a->nr, b->nr);
+    assert_memory_equal(&a->psi.some_us, &b->psi.some_us,
+                        sizeof(a->psi.some_us));
+    assert_memory_equal(&a->psi.full_us, &b->psi.full_us,
+                        sizeof(a->psi.full_us));
+    assert_int_equal(a->psi.have, b->psi.have);
     assert_int_equal(a->host.nr_pcpus, b->host.nr_pcpus);
     assert_int_equal(a->host.nr_pools, b->host.nr_pools);
     for (i = 0; i < a->host.nr_pools; i++)
@@ -110,6 +117,8 @@ static void assert_same(const struct avm_sample *a, const struct avm_sample *b)
         SAME(params.net_out_max_bps); SAME(params.disk_max_bps);
         SAME(params.net_share); SAME(params.disk_share);
         SAME(net_link); SAME(net_link_bps); SAME(disk_group);
+        SAME(late); SAME(backend_process); SAME(psi_group);
+        SAME(net_served_by); SAME(disk_served_by);
 #undef SAME
         assert_memory_equal(&x->count, &y->count, sizeof(x->count));
     }
@@ -236,8 +245,10 @@ static void refuses(const char *from, const char *to, const char *why)
 static void says_what_is_wrong(void **state)
 {
     (void)state;
-    refuses("{\"version\":2", "{\"version\":1",
-            "sample 0: \"version\" must be 2");
+    refuses("{\"version\":3", "{\"version\":2",
+            "sample 0: \"version\" must be 3");
+    refuses("\"psi\":{\"have\":0", "\"psi\":{\"have\":8",
+            "psi 0: \"have\" must be a number from 0 to 7");
     refuses("\"mono_ns\":5", "\"mono_ns\":-5",
             "sample 0: \"mono_ns\" must be a number above 0");
     refuses("\"nr_pcpus\":4", "\"nr_pcpus\":65536",

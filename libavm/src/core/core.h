@@ -45,17 +45,27 @@ void avm_text(char *buf, const char *fmt, ...)
 /* The counters of one domain at one time. */
 struct avm_reading {
     uint64_t mono_ns;
-    uint32_t have;               /* AVM_HAVE_* */
+    uint32_t have, late;         /* AVM_HAVE_* */
+    /* Whose they are. */
+    uint64_t net_devices, disk_devices, backend_process, psi_group;
     struct avm_counters count;
 };
 
 /*
  * What happened from 'then' to 'now'. A source that is missing in one of them,
- * or whose counters went backwards, is missing in the window. length_ns is 0
+ * whose counters went backwards, or that counts for other devices by now, is
+ * missing in the window. length_ns is 0
  * ("not enough data") if there is no time between them or no source is left.
  */
 void avm_monitor(const struct avm_reading *then, const struct avm_reading *now,
                  struct avm_window *w);
+
+/* The same for dom0's pressure, in ns of time between the two. */
+void avm_monitor_psi(const struct avm_psi *then, const struct avm_psi *now,
+                     uint64_t ns, struct avm_psi_window *w);
+
+/* Sets charged_permille of all, by their smooth windows. */
+void avm_charge(struct avm_domain *dom, size_t nr);
 
 /* ------------------------------------------------------------------------ */
 /* evaluate                                                                 */
@@ -77,10 +87,11 @@ int avm_statement_check(const struct avm_statement *s, char *why,
                         size_t why_len);
 
 /*
- * Sets the verdict of 'd', which was evaluated. 'backend' serves its devices: dom0,
- * NULL if it is not known.
+ * Sets the verdict of 'd', which was evaluated. 'backend' serves its devices, NULL
+ * if it is not known; 'psi' is of dom0.
  */
-void avm_judge(struct avm_domain *d, const struct avm_domain *backend);
+void avm_judge(struct avm_domain *d, const struct avm_domain *backend,
+               const struct avm_psi_window *psi);
 
 /* CPU time it would use if it never had to wait: running and runnable. */
 uint32_t avm_demand_permille(const struct avm_domain *d);

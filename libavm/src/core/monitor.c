@@ -5,6 +5,8 @@
  * A counter that went backwards was reset (blkback does that, and a device that
  * was detached and attached again); nobody knows what was counted in between,
  * so that source is left out of this window rather than guessed.
+ * So it is when devices came or went: one that was found only now has counted
+ * since long before.
  */
 #include <string.h>
 
@@ -116,6 +118,54 @@ static void monitor_records(const struct avm_counters *a,
     w->latency_p99_us = latency_p99_us(a, b);
 }
 
+/* What is still the same source in both. */
+static uint32_t sources(const struct avm_reading *then,
+                        const struct avm_reading *now)
+{
+    const struct avm_counters *a = &then->count, *b = &now->count;
+    uint32_t have = then->have & now->have;
+
+    if (b->cpu_ns < a->cpu_ns)
+        have &= ~AVM_HAVE_CPU;
+    if (!records_ok(a, b))
+        have &= ~AVM_HAVE_RECORDS;
+    if (!net_ok(a, b) || then->net_devices != now->net_devices)
+        have &= ~AVM_HAVE_NET;
+    if (!disk_ok(a, b) || then->disk_devices != now->disk_devices)
+        have &= ~AVM_HAVE_DISK;
+    if (b->backend_us < a->backend_us ||
+        then->backend_process != now->backend_process)
+        have &= ~AVM_HAVE_BACKEND;
+    if (b->psi_cpu_us < a->psi_cpu_us || then->psi_group != now->psi_group)
+        have &= ~AVM_HAVE_PSI_CPU;
+    if (b->psi_io_us < a->psi_io_us || then->psi_group != now->psi_group)
+        have &= ~AVM_HAVE_PSI_IO;
+    return have;
+}
+
+/* us in ns; more than all of the time is an artefact of when it was read. */
+static uint32_t part(uint64_t us, uint64_t ns)
+{
+    return avm_min_u32(per_s32(us, ns) / 1000, 1000);
+}
+
+void avm_monitor_psi(const struct avm_psi *then, const struct avm_psi *now,
+                     uint64_t ns, struct avm_psi_window *w)
+{
+    int i;
+
+    memset(w, 0, sizeof(*w));
+    for (i = 0; ns && i < AVM_NR_PSI; i++) {
+        if (!(then->have & now->have & 1u << i) ||
+            now->some_us[i] < then->some_us[i] ||
+            now->full_us[i] < then->full_us[i])
+            continue;
+        w->have |= 1u << i;
+        w->some_permille[i] = part(now->some_us[i] - then->some_us[i], ns);
+        w->full_permille[i] = part(now->full_us[i] - then->full_us[i], ns);
+    }
+}
+
 void avm_monitor(const struct avm_reading *then, const struct avm_reading *now,
                  struct avm_window *w)
 {
@@ -128,16 +178,7 @@ void avm_monitor(const struct avm_reading *then, const struct avm_reading *now,
         return;
     ns = now->mono_ns - then->mono_ns;
 
-    w->have = then->have & now->have;
-    if (b->cpu_ns < a->cpu_ns)
-        w->have &= ~AVM_HAVE_CPU;
-    if (!records_ok(a, b))
-        w->have &= ~AVM_HAVE_RECORDS;
-    if (!net_ok(a, b))
-        w->have &= ~AVM_HAVE_NET;
-    if (!disk_ok(a, b))
-        w->have &= ~AVM_HAVE_DISK;
-
+    w->have = sources(then, now);
     /* Without CPU time there is nothing to hold the rest against. */
     if (!(w->have & (AVM_HAVE_CPU | AVM_HAVE_RECORDS))) {
         w->have = 0;
@@ -169,4 +210,10 @@ void avm_monitor(const struct avm_reading *then, const struct avm_reading *now,
                                      b->disk_wr_reqs - a->disk_wr_reqs, ns);
         w->disk_oo_per_s = per_s32(b->disk_oo_reqs - a->disk_oo_reqs, ns);
     }
+    if (w->have & AVM_HAVE_BACKEND)
+        w->backend_permille = per_s32(b->backend_us - a->backend_us, ns) / 1000;
+    if (w->have & AVM_HAVE_PSI_CPU)
+        w->psi_cpu_permille = part(b->psi_cpu_us - a->psi_cpu_us, ns);
+    if (w->have & AVM_HAVE_PSI_IO)
+        w->psi_io_permille = part(b->psi_io_us - a->psi_io_us, ns);
 }

@@ -18,6 +18,21 @@
 /* Fewer events of devices than that, and nobody notices a late one. */
 #define BACKEND_EVENTS_PER_S   50
 
+/*
+ * Of the time some task of dom0 waited for a vCPU, or all of them for memory: what
+ * then is late may be the one that serves the guest, or not. Hence the verdict is
+ * that only if there is nothing better.
+ */
+#define DOM0_CPU_PERMILLE    500
+#define DOM0_MEMORY_PERMILLE 100
+
+/*
+ * A limit may hold it back long before the average shows it, if what it does comes
+ * in bursts: its back-end waits for I/O then, much of the time.
+ */
+#define HELD_BACK_PERMILLE  300
+#define HALF_LIMIT_PERMILLE 500
+
 /* One packet, or request, in 20: retransmissions and full rings can be felt. */
 #define LOST_PERMILLE 50
 
@@ -34,10 +49,21 @@
 #define SAY(d, v, ...) \
     do { (d)->verdict = (v); avm_text((d)->verdict_why, __VA_ARGS__); } while (0)
 
-static bool at_limit(uint64_t used, uint64_t limit)
+static bool reaches(uint64_t used, uint64_t limit, unsigned int permille)
 {
     /* In this order neither overflows nor is lost for small limits. */
-    return limit && used >= limit / 1000 * AT_LIMIT_PERMILLE;
+    return limit && used >= limit / 1000 * permille;
+}
+
+static bool at_limit(uint64_t used, uint64_t limit)
+{
+    return reaches(used, limit, AT_LIMIT_PERMILLE);
+}
+
+static bool held_back(const struct avm_window *w)
+{
+    return (w->have & AVM_HAVE_PSI_IO) &&
+           w->psi_io_permille >= HELD_BACK_PERMILLE;
 }
 
 static bool at_cap(const struct avm_domain *d)
@@ -67,9 +93,23 @@ static bool limits(struct avm_domain *d)
         SAY(d, AVM_VERDICT_DISK_LIMIT, "it reads or writes all of the %llu "
             "kB/s that it may: only a higher limit gives it more",
             (unsigned long long)p->disk_max_bps / 1000);
+    else if ((p->can & AVM_CAN_DISK) && held_back(w) &&
+             reaches(disk, p->disk_max_bps, HALF_LIMIT_PERMILLE))
+        SAY(d, AVM_VERDICT_DISK_LIMIT, "its limit of %llu kB/s holds it back: "
+            "who serves its disks waits %u%% of the time for them",
+            (unsigned long long)p->disk_max_bps / 1000,
+            w->psi_io_permille / 10);
     else
         return false;
     return true;
+}
+
+/* It has devices, and they are used. */
+static bool uses_devices(const struct avm_domain *d)
+{
+    return ((d->smooth.have & (AVM_HAVE_NET | AVM_HAVE_DISK)) ||
+            d->net_served_by || d->disk_served_by) &&
+           d->smooth.events_io_per_s >= BACKEND_EVENTS_PER_S;
 }
 
 static bool devices(struct avm_domain *d, const struct avm_domain *backend)
@@ -77,8 +117,7 @@ static bool devices(struct avm_domain *d, const struct avm_domain *backend)
     uint32_t waits = backend ? backend->pressure_permille[AVM_RES_CPU] : 0;
 
     if (backend != d && waits >= BACKEND_WAITS_PERMILLE &&
-        (d->smooth.have & (AVM_HAVE_NET | AVM_HAVE_DISK)) &&
-        d->smooth.events_io_per_s >= BACKEND_EVENTS_PER_S)
+        uses_devices(d))
         SAY(d, AVM_VERDICT_BACKEND, "domain %u, which serves its devices, waits "
             "%u%% of its busy time for a CPU: give that one a pCPU of its own "
             "or a higher weight", backend->domid, waits / 10);
@@ -96,7 +135,35 @@ static bool devices(struct avm_domain *d, const struct avm_domain *backend)
     return true;
 }
 
-void avm_judge(struct avm_domain *d, const struct avm_domain *backend)
+static bool lacks(const struct avm_psi_window *psi, enum avm_psi_resource r,
+                  const uint32_t *permille, uint32_t much)
+{
+    return (psi->have & 1u << r) && permille[r] >= much;
+}
+
+/* Nothing else is to be found: what goes on in dom0? */
+static bool dom0_lacks(struct avm_domain *d, const struct avm_domain *backend,
+                       const struct avm_psi_window *psi)
+{
+    if (!backend || !(backend->flags & AVM_DOM_CONTROL) || backend == d ||
+        !psi || !uses_devices(d))
+        return false;
+    if (lacks(psi, AVM_PSI_MEMORY, psi->full_permille, DOM0_MEMORY_PERMILLE))
+        SAY(d, AVM_VERDICT_BACKEND, "domain %u, which serves its devices, stands "
+            "still %u%% of the time for want of memory", backend->domid,
+            psi->full_permille[AVM_PSI_MEMORY] / 10);
+    else if (lacks(psi, AVM_PSI_CPU, psi->some_permille, DOM0_CPU_PERMILLE))
+        SAY(d, AVM_VERDICT_BACKEND, "in domain %u, which serves its devices, "
+            "something waits %u%% of the time for a vCPU: give it more of them, "
+            "or less else to do", backend->domid,
+            psi->some_permille[AVM_PSI_CPU] / 10);
+    else
+        return false;
+    return true;
+}
+
+void avm_judge(struct avm_domain *d, const struct avm_domain *backend,
+               const struct avm_psi_window *psi)
 {
     const struct avm_window *w = &d->smooth;
     uint32_t p = d->pressure_permille[AVM_RES_CPU];
@@ -114,7 +181,7 @@ void avm_judge(struct avm_domain *d, const struct avm_domain *backend)
     } else if (p >= WAITS_PERMILLE || w->latency_p99_us >= WAITS_P99_US) {
         SAY(d, AVM_VERDICT_CPU, "it waits for a CPU: %u%% of its busy time, and "
             "99%% of its wake-ups within %u us", p / 10, w->latency_p99_us);
-    } else {
+    } else if (!dom0_lacks(d, backend, psi)) {
         SAY(d, AVM_VERDICT_NONE, "it hardly ever waits for a CPU (%u.%u%% of "
             "its busy time): more would not help", p / 10, p % 10);
     }

@@ -53,19 +53,31 @@ static bool first_slave(const char *dir, struct avm_blockdev *b)
     return found;
 }
 
-/* The disk with the file system that the file is in; false: none, as of tmpfs. */
+/* The disk with the file system that a file is in; false: none, as of tmpfs. */
+bool avm_blockdev_of_file(const char *sysroot, const char *file,
+                          struct avm_blockdev *b)
+{
+    char path[512];
+    struct stat st;
+    dev_t dev;
+
+    if (snprintf(path, sizeof(path), "%s%s", sysroot, file) >=
+        (int)sizeof(path) || stat(path, &st))
+        return false;
+    dev = S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev;
+    if (!major(dev))
+        return false;
+    *b = (struct avm_blockdev){ major(dev), minor(dev) };
+    return true;
+}
+
 static bool backing_disk(const char *sysroot, const char *dir,
                          struct avm_blockdev *b)
 {
-    char file[256], path[512];
-    struct stat st;
+    char file[256];
 
-    if (!avm_sysfs_line(dir, "loop/backing_file", file, sizeof(file)) ||
-        snprintf(path, sizeof(path), "%s%s", sysroot, file) >=
-        (int)sizeof(path) || stat(path, &st) || !major(st.st_dev))
-        return false;
-    *b = (struct avm_blockdev){ major(st.st_dev), minor(st.st_dev) };
-    return true;
+    return avm_sysfs_line(dir, "loop/backing_file", file, sizeof(file)) &&
+           avm_blockdev_of_file(sysroot, file, b);
 }
 
 static bool is_bfq(const char *dir)
@@ -76,20 +88,25 @@ static bool is_bfq(const char *dir)
            strstr(line, "[bfq]");
 }
 
+void avm_blockdev_whole(const char *sysroot, struct avm_blockdev *b)
+{
+    char dir[400];
+
+    if (device_dir(sysroot, b, "/partition", dir, sizeof(dir)) &&
+        !access(dir, F_OK) &&
+        device_dir(sysroot, b, "/..", dir, sizeof(dir)))
+        read_dev(dir, "dev", b);
+}
+
 void avm_blockdev_bottom(const char *sysroot, struct avm_blockdev *b)
 {
     char dir[400];
     int depth;
 
     for (depth = 0; depth < DEPTH_MAX; depth++) {
-        if (!device_dir(sysroot, b, "/partition", dir, sizeof(dir)))
+        avm_blockdev_whole(sysroot, b);
+        if (!device_dir(sysroot, b, "", dir, sizeof(dir)))
             return;
-        if (!access(dir, F_OK)) {
-            device_dir(sysroot, b, "/..", dir, sizeof(dir));
-            if (!read_dev(dir, "dev", b))
-                return;
-        }
-        device_dir(sysroot, b, "", dir, sizeof(dir));
         /* One that divides by weight is where it is divided. */
         if (is_bfq(dir) ||
             (!first_slave(dir, b) && !backing_disk(sysroot, dir, b)))

@@ -2,7 +2,8 @@
 /*
  * cgroup: how much blkback may read and write for a guest. Each ring of a vbd has
  * a kernel thread, "DOMID.DEVICE-RING"; those of a domain are put into a group of
- * their own, avm/avm-DOMID, and io.max of that group limits what they submit to the
+ * their own, avm/avm-DOMID, with the QEMU that serves disks of it (qdisk), unless
+ * somebody else has put that into a group. io.max of that group limits what they submit to the
  * disks behind the vbds, and io.weight or io.bfq.weight says what part of a disk is
  * theirs if others want it, too. A domain without a limit and with the share of
  * everybody else has no group.
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "edge.h"
@@ -82,17 +84,59 @@ static int make_group(avm_handle *h, const char *dir)
     return mkdir(dir, 0755) && errno != EEXIST ? -1 : 0;
 }
 
-/* The disk is one more, unless it is among the 'nr' already. Returns how many. */
-static int add_disk(struct avm_blockdev *disk, int nr, uint32_t major,
-                    uint32_t minor)
+/*
+ * The disk is one more, unless it is among the 'nr' already: all of it, as io.max
+ * takes no partitions. Returns how many.
+ */
+static int add_disk(avm_handle *h, struct avm_blockdev *disk, int nr,
+                    uint32_t major, uint32_t minor)
 {
     int i;
 
-    for (i = 0; i < nr; i++)
-        if (disk[i].major == major && disk[i].minor == minor)
-            return nr;
     disk[nr] = (struct avm_blockdev){ major, minor };
+    avm_blockdev_whole(h->sysroot, &disk[nr]);
+    for (i = 0; i < nr; i++)
+        if (disk[i].major == disk[nr].major && disk[i].minor == disk[nr].minor)
+            return nr;
     return nr + 1;
+}
+
+/*
+ * Who serves the domain: as the sample knows it, or as it is now. False: not
+ * known.
+ */
+static bool devices_of(avm_handle *h, uint32_t domid, struct avm_devices *d)
+{
+    size_t i;
+
+    if (!h->in_sample)
+        return avm_devices_look(h, domid, d);
+    for (i = 0; i < h->nr_entries; i++)
+        if (h->entry[i].domid == domid && h->entry[i].dev_known) {
+            *d = h->entry[i].dev;
+            return true;
+        }
+    return false;
+}
+
+/* Its QEMU, if that serves disks. 0: there is none. */
+static int qemu_of(avm_handle *h, uint32_t domid, struct avm_devices *d)
+{
+    return devices_of(h, domid, d) && d->qdisk ? d->pid : 0;
+}
+
+/* Those of a QEMU, too. */
+static int add_qdisks(avm_handle *h, uint32_t domid, struct avm_blockdev *disk,
+                      int nr)
+{
+    struct avm_devices d;
+    unsigned int i;
+
+    if (!qemu_of(h, domid, &d))
+        return nr;
+    for (i = 0; i < d.nr_disks && nr < DISKS_MAX; i++)
+        nr = add_disk(h, disk, nr, d.disk[i].major, d.disk[i].minor);
+    return nr;
 }
 
 /* As find_disks(), from what the sample that is being taken knows. */
@@ -103,8 +147,8 @@ static int known_disks(avm_handle *h, uint32_t domid, struct avm_blockdev *disk)
 
     for (i = 0; i < h->nr_vbds && nr < DISKS_MAX; i++)
         if (h->vbd[i].domid == domid && (h->vbd[i].major || h->vbd[i].minor))
-            nr = add_disk(disk, nr, h->vbd[i].major, h->vbd[i].minor);
-    return nr;
+            nr = add_disk(h, disk, nr, h->vbd[i].major, h->vbd[i].minor);
+    return add_qdisks(h, domid, disk, nr);
 }
 
 /* Whole disks behind the domain's vbds, each once. */
@@ -120,9 +164,9 @@ static int find_disks(avm_handle *h, uint32_t domid, struct avm_blockdev *disk)
     if (h->in_sample)
         return known_disks(h, domid, disk);
     all = avm_sysfs_dir(h->sysroot, AVM_BACKENDS, base, sizeof(base));
-    if (!all)
-        return errno == ENOENT ? 0 : -1;
-    while (nr < DISKS_MAX && (e = readdir(all))) {
+    if (!all && errno != ENOENT)
+        return -1;
+    while (all && nr < DISKS_MAX && (e = readdir(all))) {
         if (!avm_vbd_owner(e->d_name, &owner, &device) ||
             owner != domid ||
             snprintf(dir, sizeof(dir), "%s/%s", base, e->d_name) >=
@@ -130,10 +174,11 @@ static int find_disks(avm_handle *h, uint32_t domid, struct avm_blockdev *disk)
             !avm_sysfs_line(dir, "physical_device", line, sizeof(line)) ||
             sscanf(line, "%x:%x", &major, &minor) != 2)
             continue;
-        nr = add_disk(disk, nr, major, minor);
+        nr = add_disk(h, disk, nr, major, minor);
     }
-    closedir(all);
-    return nr;
+    if (all)
+        closedir(all);
+    return add_qdisks(h, domid, disk, nr);
 }
 
 /* Any process may call itself so: a thread of the kernel has its parent. */
@@ -222,6 +267,150 @@ static int find_threads(avm_handle *h, uint32_t domid, int *pid)
     for (i = 0; i < h->nr_threads && nr < THREADS_MAX; i++)
         if (h->thread[i].domid == domid)
             pid[nr++] = h->thread[i].pid;
+    return nr;
+}
+
+/* ------------------------------------------------------------------------ */
+/* A QEMU                                                                   */
+
+/* Where it was before, so that it goes back there whoever does that. */
+#define CAME_FROM "user.avm.from"
+
+/* The group of a process, "/..." */
+static bool group_of(avm_handle *h, int pid, char *group, size_t size)
+{
+    char path[300], line[512];
+    bool found = false;
+    FILE *f;
+
+    if (snprintf(path, sizeof(path), "%s/proc/%d/cgroup", h->sysroot, pid) >=
+        (int)sizeof(path))
+        return false;
+    f = fopen(path, "re");
+    while (f && !found && fgets(line, sizeof(line), f)) {
+        line[strcspn(line, "\n")] = '\0';
+        found = !strncmp(line, "0::/", 4) && strlen(line + 3) < size;
+    }
+    if (f)
+        fclose(f);
+    if (found)
+        strcpy(group, line + 3);
+    return found;
+}
+
+static bool begins(const char *s, const char *with)
+{
+    return !strncmp(s, with, strlen(with));
+}
+
+/*
+ * Where a QEMU is because who started it was there: a service of Xen's (as
+ * xendomains), or the session of who said "xl create". Any other group somebody
+ * made for it, or for what it belongs to.
+ */
+static bool is_nobodys(const char *group)
+{
+    static const char service[] = "/system.slice/xen", sessions[] =
+        "/user.slice/user-";
+    const char *last = strrchr(group, '/') + 1;
+
+    if (strstr(group, "/../") || !strcmp(last, ".."))
+        return false;
+    if (!strcmp(group, "/"))
+        return true;
+    if (begins(group, service))
+        return last == group + strlen("/system.slice/");
+    return begins(group, sessions) && begins(last, "session-");
+}
+
+static bool is_ours(uint32_t domid, const char *group)
+{
+    char ours[32];
+
+    snprintf(ours, sizeof(ours), "/avm/avm-%u", domid);
+    return !strcmp(group, ours);
+}
+
+bool avm_qemu_elsewhere(avm_handle *h, uint32_t domid)
+{
+    struct avm_devices d;
+    char group[256];
+    int pid = qemu_of(h, domid, &d);
+
+    return pid && group_of(h, pid, group, sizeof(group)) &&
+           !is_ours(domid, group) && !is_nobodys(group);
+}
+
+/* Into the group of the domain. -1: said in the handle. */
+static int take_qemu(avm_handle *h, uint32_t domid, const char *dir)
+{
+    struct avm_devices d;
+    char group[256], text[32];
+    int pid = qemu_of(h, domid, &d);
+
+    /* One that ended needs no limit. */
+    if (!pid || !group_of(h, pid, group, sizeof(group)) ||
+        is_ours(domid, group))
+        return 0;
+    /* A file system without attributes: it goes back to the root. */
+    setxattr(dir, CAME_FROM, group, strlen(group), 0);
+    snprintf(text, sizeof(text), "%d", pid);
+    if (write_file(dir, "cgroup.procs", text) && errno != ESRCH) {
+        avm_error(h, "QEMU %d of domain %u: %s", pid, domid, strerror(errno));
+        return -1;
+    }
+    return 0;
+}
+
+/* cgroup.procs of where it came from, or of the root, which takes anything. */
+static int give_back(avm_handle *h, const char *dir, int pid)
+{
+    char group[256], from[600], root[300], text[32];
+    ssize_t n = getxattr(dir, CAME_FROM, group, sizeof(group) - 1);
+
+    snprintf(text, sizeof(text), "%d", pid);
+    group[n > 0 ? n : 0] = '\0';
+    if (group[0] == '/' && is_nobodys(group) &&
+        snprintf(from, sizeof(from), "%s" ROOT "%s", h->sysroot, group) <
+        (int)sizeof(from) && !write_file(from, "cgroup.procs", text))
+        return 0;
+    snprintf(root, sizeof(root), "%s" ROOT, h->sysroot);
+    return write_file(root, "cgroup.procs", text) && errno != ESRCH ? -1 : 0;
+}
+
+/* All processes of the group that are none of the kernel's. */
+static int give_all_back(avm_handle *h, const char *dir)
+{
+    char path[560], line[32], proc[300];
+    int rc = 0, pid;
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
+    f = fopen(path, "re");
+    while (f && fgets(line, sizeof(line), f)) {
+        pid = atoi(line);
+        if (pid > 0 && snprintf(proc, sizeof(proc), "%s/proc/%d", h->sysroot,
+                                pid) < (int)sizeof(proc) && !is_kthread(proc))
+            rc |= give_back(h, dir, pid);
+    }
+    if (f)
+        fclose(f);
+    return rc;
+}
+
+/* ------------------------------------------------------------------------ */
+/* The group                                                                */
+
+/* Threads and the QEMU of a domain, as find_threads(). */
+static int find_all(avm_handle *h, uint32_t domid, int *pid)
+{
+    int nr = find_threads(h, domid, pid);
+    struct avm_devices d;
+
+    if (nr >= 0 && nr < THREADS_MAX) {
+        pid[nr] = qemu_of(h, domid, &d);
+        nr += pid[nr] > 0;
+    }
     return nr;
 }
 
@@ -320,7 +509,7 @@ int avm_blkback_get(avm_handle *h, uint32_t domid, uint64_t *bps)
     if (!group_dir(h, domid, dir, sizeof(dir)) || access(dir, F_OK))
         return 0;
     nr = find_disks(h, domid, disk);
-    nr_pids = find_threads(h, domid, pid);
+    nr_pids = find_all(h, domid, pid);
     if (nr < 0 || nr_pids < 0)
         return -1;
     if (!nr_pids || !all_inside(dir, pid, nr_pids))
@@ -349,6 +538,8 @@ static int drop_group(avm_handle *h, uint32_t domid, const char *dir)
         if (write_file(root, "cgroup.procs", text) && errno != ESRCH)
             return -1;
     }
+    if (give_all_back(h, dir))
+        return -1;
     return rmdir(dir) && errno != ENOENT ? -1 : 0;
 }
 
@@ -365,14 +556,21 @@ static int fill_group(avm_handle *h, uint32_t domid, const char *dir)
             return -1;
         }
     }
-    return 0;
+    return take_qemu(h, domid, dir);
 }
 
 /* What is set first goes for each thread from when it comes into the group. */
 static int begin_group(avm_handle *h, uint32_t domid, const char *dir)
 {
-    int pid[THREADS_MAX], nr_pids = find_threads(h, domid, pid);
+    int pid[THREADS_MAX], nr_pids;
 
+    if (avm_qemu_elsewhere(h, domid)) {
+        avm_error(h, "domain %u: its QEMU is in a control group of someone else, "
+                  "and left alone", domid);
+        errno = ENOTSUP;
+        return -1;
+    }
+    nr_pids = find_all(h, domid, pid);
     /* Another domain had this number before. */
     if (nr_pids >= 0 && !all_inside(dir, pid, nr_pids))
         rmdir(dir);
@@ -404,7 +602,8 @@ static int find_group(avm_handle *h, uint32_t domid, struct avm_blockdev *disk,
         return -1;
     if (!nr || !group_dir(h, domid, dir, size)) {
         avm_error(h, nr ? "no cgroup v2 here: no limits for disks" :
-                  "domain %u has no vbd that blkback serves here", domid);
+                  "domain %u has no vbd that is served here, from a disk",
+                  domid);
         errno = ENOTSUP;
         return -1;
     }
@@ -422,12 +621,24 @@ static int end_group(avm_handle *h, uint32_t domid, const char *dir,
     return 0;
 }
 
+/* Its disks have gone, and the group of those who served them has not. */
+static bool is_left_over(avm_handle *h, uint32_t domid, char *dir, size_t size)
+{
+    struct avm_blockdev disk[DISKS_MAX];
+
+    return !find_disks(h, domid, disk) && group_dir(h, domid, dir, size) &&
+           !access(dir, F_OK);
+}
+
 int avm_blkback_set(avm_handle *h, uint32_t domid, uint64_t bps)
 {
     struct avm_blockdev disk[DISKS_MAX];
     char dir[512], text[128];
-    int nr = find_group(h, domid, disk, dir, sizeof(dir)), i;
+    int nr, i;
 
+    if (!bps && is_left_over(h, domid, dir, sizeof(dir)))
+        return end_group(h, domid, dir, disk, 0);
+    nr = find_group(h, domid, disk, dir, sizeof(dir));
     if (nr < 0)
         return -1;
     if (!bps && access(dir, F_OK))
@@ -468,7 +679,7 @@ int avm_blkback_share_get(avm_handle *h, uint32_t domid, uint32_t *share,
         if (avm_blockdev_shares(h->sysroot, &disk[i]))
             *group = (uint64_t)disk[i].major << 32 | disk[i].minor;
     }
-    nr_pids = access(dir, F_OK) ? 0 : find_threads(h, domid, pid);
+    nr_pids = access(dir, F_OK) ? 0 : find_all(h, domid, pid);
     if (nr_pids > 0 && all_inside(dir, pid, nr_pids))
         *share = read_weight(dir);
     return nr_pids < 0 ? -1 : 0;
@@ -490,7 +701,8 @@ int avm_blkback_share_set(avm_handle *h, uint32_t domid, uint32_t share)
         return -1;
     if (share == AVM_SHARE_NORMAL && access(dir, F_OK))
         return 0;
-    if (begin_group(h, domid, dir))
+    /* To take it back everything is there, and nobody is asked. */
+    if (share != AVM_SHARE_NORMAL && begin_group(h, domid, dir))
         return -1;
     if (write_weight(dir, share)) {
         avm_error(h, "%s: no weights for disks: %s", dir, strerror(errno));

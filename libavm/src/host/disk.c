@@ -29,6 +29,12 @@
  */
 #define GOOD_FOR 32
 
+/*
+ * Directories of vbds that a sample opens: some 7 ms. Of others
+ * that it would have to look at it says that they are late, and the next does.
+ */
+#define LOOKS_PER_SAMPLE 128
+
 /* Samples without a change after which the files of a vbd are closed. */
 #define OPEN_FOR 8
 
@@ -285,8 +291,11 @@ static size_t open_max(void)
            l.rlim_cur / 2 / AVM_VBD_COUNTERS;
 }
 
-/* By its directory: 'keep' its files open if that is allowed. */
-static void read_directory(avm_handle *h, int backends,
+/*
+ * By its directory: 'keep' its files open if that is allowed, or if nothing tells
+ * when they need not be read. False: there is none.
+ */
+static bool read_directory(avm_handle *h, int backends,
                            const struct disks *disks, struct avm_vbd *v,
                            bool keep)
 {
@@ -298,7 +307,7 @@ static void read_directory(avm_handle *h, int backends,
     dir = avm_sysfs_open(backends, name);
     if (dir < 0) {
         v->counted = false;
-        return;
+        return false;
     }
     if (!v->major && !v->minor &&
         avm_sysfs_line_at(dir, "../physical_device", line, sizeof(line)) &&
@@ -307,25 +316,42 @@ static void read_directory(avm_handle *h, int backends,
         v->minor = minor;
         v->seen = disk_seen(disks, v);
     }
-    if (keep && h->vbds_open < h->vbds_open_max)
+    if ((keep || !v->seen) && h->vbds_open < h->vbds_open_max)
         open_files(h, dir, v);
     v->counted = v->open ? read_open(v) : read_counters(dir, v);
     if (!v->counted)
         close_files(h, v);
     close(dir);
+    return true;
+}
+
+/*
+ * Has it to wait for its turn? Those whose files can no more be kept open do not: if
+ * they took turns, none would be read twice in a row.
+ */
+static bool takes_turns(const avm_handle *h, const struct avm_vbd *v)
+{
+    return !v->open && (!v->counted || h->vbds_open < h->vbds_open_max);
 }
 
 static void look(avm_handle *h, int backends, const struct disks *disks,
-                 struct avm_vbd *v)
+                 struct avm_vbd *v, unsigned int *looks)
 {
     uint64_t seen = disk_seen(disks, v);
-    bool moved = v->counted && (!seen || seen != v->seen);
+    bool moved = v->counted && (!seen || seen != v->seen), turn;
 
+    v->late = false;
     v->idle = moved ? 0 : v->idle + 1;
     if (v->idle >= OPEN_FOR)
         close_files(h, v);
     if (v->counted && !moved && v->reads_left) {
         v->reads_left--;
+        return;
+    }
+    turn = takes_turns(h, v);
+    if (turn && !*looks) {
+        /* One that did nothing is as it was, and is looked at when there is time. */
+        v->late = moved || !v->counted;
         return;
     }
     /* Not all of them in the same sample. */
@@ -335,14 +361,19 @@ static void look(avm_handle *h, int backends, const struct disks *disks,
     if (v->open && read_open(v))
         return;
     close_files(h, v);
-    read_directory(h, backends, disks, v, moved);
+    /* What is not there costs next to nothing, and takes nobody's turn. */
+    if (read_directory(h, backends, disks, v, moved) && turn)
+        --*looks;
 }
 
 static void add_vbd(const struct avm_vbd *v, struct avm_domain_sample *d)
 {
-    if (!v->counted)
+    if (v->late)
+        d->late |= AVM_HAVE_DISK;
+    else if (v->counted)
+        d->have |= AVM_HAVE_DISK;
+    else
         return;
-    d->have |= AVM_HAVE_DISK;
     d->disk_devices += v->node;
     d->count.disk_rd_reqs += v->count[RD_REQ];
     d->count.disk_wr_reqs += v->count[WR_REQ];
@@ -351,10 +382,21 @@ static void add_vbd(const struct avm_vbd *v, struct avm_domain_sample *d)
     d->count.disk_wr_bytes += v->count[WR_SECT] * SECTOR;
 }
 
+/* Some of its disks and not the others are less than nothing. */
+static void without_late(struct avm_domain_sample *d)
+{
+    if (!(d->late & AVM_HAVE_DISK))
+        return;
+    d->have &= ~AVM_HAVE_DISK;
+    d->count.disk_rd_reqs = d->count.disk_wr_reqs = d->count.disk_oo_reqs = 0;
+    d->count.disk_rd_bytes = d->count.disk_wr_bytes = 0;
+}
+
 int avm_disk_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr)
 {
     struct disks disks = { 0 };
     struct avm_vbd *vbd = NULL;
+    unsigned int looks = LOOKS_PER_SAMPLE;
     size_t nr_vbds = 0, i;
     char base[256];
     int rc = -1;
@@ -373,9 +415,11 @@ int avm_disk_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr)
     if (nr_vbds)
         disks_read(h->sysroot, &disks);
     for (i = 0; i < nr_vbds; i++) {
-        look(h, dirfd(all), &disks, &vbd[i]);
+        look(h, dirfd(all), &disks, &vbd[i], &looks);
         add_vbd(&vbd[i], avm_domain_find(dom, nr, vbd[i].domid));
     }
+    for (i = 0; i < nr; i++)
+        without_late(&dom[i]);
     avm_disk_forget(h);
     h->vbd = vbd;
     h->nr_vbds = nr_vbds;

@@ -14,6 +14,9 @@
 
 #include "edge.h"
 
+/* New links that a sample looks at; until all are known, none of them counts. */
+#define LOOKS_PER_SAMPLE 128
+
 static bool ends_with(const char *s, const char *end)
 {
     size_t n = strlen(s), m = strlen(end);
@@ -55,6 +58,21 @@ static void add_link(const struct avm_link *l, uint64_t node,
 /* ------------------------------------------------------------------------ */
 /* By netlink                                                               */
 
+/* A new link may be of any domain that there is. */
+static void all_late(struct avm_domain_sample *dom, size_t nr)
+{
+    size_t i;
+
+    for (i = 0; i < nr; i++) {
+        struct avm_counters *c = &dom[i].count;
+
+        dom[i].late |= AVM_HAVE_NET;
+        dom[i].have &= ~AVM_HAVE_NET;
+        c->net_rx_bytes = c->net_tx_bytes = c->net_drops = 0;
+        c->net_rx_packets = c->net_tx_packets = 0;
+    }
+}
+
 /* False: it cannot be told yet. */
 static bool whose(avm_handle *h, int net, uint32_t ifindex, struct avm_vif *v)
 {
@@ -85,6 +103,8 @@ static int read_links(avm_handle *h, int net, const struct avm_link *link,
     struct avm_vif *v = calloc(nr_links ? nr_links : 1, sizeof(*v));
     const struct avm_vif *old = h->vif, *end = h->vif + h->nr_vifs;
     struct avm_domain_sample *d;
+    unsigned int looks = LOOKS_PER_SAMPLE;
+    bool late = false;
     size_t i, n = 0;
 
     if (!v)
@@ -94,16 +114,22 @@ static int read_links(avm_handle *h, int net, const struct avm_link *link,
             continue;
         while (old < end && old->ifindex < link[i].ifindex)
             old++;
-        if (old < end && old->ifindex == link[i].ifindex)
+        if (old < end && old->ifindex == link[i].ifindex) {
             v[n] = *old;
-        else if (!whose(h, net, link[i].ifindex, &v[n]))
-            continue;
+        } else {
+            late |= !looks;
+            if (!looks || !whose(h, net, link[i].ifindex, &v[n]))
+                continue;
+            looks--;
+        }
         d = v[n].domid == NO_DOMAIN ? NULL :
             avm_domain_find(dom, nr, v[n].domid);
         if (d)
             add_link(&link[i], link[i].ifindex, d);
         n++;
     }
+    if (late)
+        all_late(dom, nr);
     free(h->vif);
     h->vif = v;
     h->nr_vifs = n;

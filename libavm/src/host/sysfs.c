@@ -26,18 +26,30 @@ int avm_sysfs_open(int dir, const char *path)
     return openat(dir, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* From the start of an open file, which sysfs fills in anew then. */
-static bool first_line(int fd, char *buf, size_t len)
+/* From the start of it, which sysfs fills in anew then. */
+bool avm_sysfs_text_of(int fd, char *buf, size_t len)
 {
-    char *end;
     ssize_t n;
 
     do
         n = pread(fd, buf, len, 0);
     while (n < 0 && errno == EINTR);
-    if (n < 0 || (size_t)n >= len)
+    if (n < 0)
         return false;
+    if ((size_t)n >= len) {
+        errno = EOVERFLOW;
+        return false;
+    }
     buf[n] = '\0';
+    return true;
+}
+
+static bool first_line(int fd, char *buf, size_t len)
+{
+    char *end;
+
+    if (!avm_sysfs_text_of(fd, buf, len))
+        return false;
     end = strchr(buf, '\n');
     if (end)
         *end = '\0';
@@ -65,7 +77,7 @@ bool avm_sysfs_line(const char *dir, const char *name, char *buf, size_t len)
 }
 
 /* Decimal digits only: strtoull alone would take signs and spaces as well. */
-static const char *parse_u64(const char *s, uint64_t *value)
+const char *avm_parse_u64(const char *s, uint64_t *value)
 {
     char *end;
 
@@ -83,7 +95,7 @@ bool avm_sysfs_u64_of(int fd, uint64_t *value)
 
     if (!first_line(fd, line, sizeof(line)))
         return false;
-    end = parse_u64(line, value);
+    end = avm_parse_u64(line, value);
     return end && !*end;
 }
 
@@ -100,11 +112,11 @@ bool avm_sysfs_u64(int dir, const char *name, uint64_t *value)
 bool avm_parse_pair(const char *s, char sep, uint32_t *a, uint32_t *b)
 {
     uint64_t x, y;
-    const char *end = parse_u64(s, &x);
+    const char *end = avm_parse_u64(s, &x);
 
     if (!end || *end != sep || x > UINT32_MAX)
         return false;
-    end = parse_u64(end + 1, &y);
+    end = avm_parse_u64(end + 1, &y);
     if (!end || *end || y > UINT32_MAX)
         return false;
     *a = x;

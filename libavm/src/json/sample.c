@@ -15,7 +15,7 @@
 #include "avm.h"
 #include "avm_json.h"
 
-#define SAMPLE_VERSION 2
+#define SAMPLE_VERSION 3
 
 #define NR(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -47,16 +47,35 @@ static const struct avm_json_field host_fields[] = {
     U32(avm_host, nr_pcpus, CPUS_MAX),
 };
 
+#define PSI(key, member, i) \
+    { key, offsetof(struct avm_psi, member) + (i) * sizeof(uint64_t), 0 }
+
+static const struct avm_json_field psi_fields[] = {
+    U32(avm_psi, have, (1u << AVM_NR_PSI) - 1),
+    PSI("cpu_some_us", some_us, AVM_PSI_CPU),
+    PSI("cpu_full_us", full_us, AVM_PSI_CPU),
+    PSI("memory_some_us", some_us, AVM_PSI_MEMORY),
+    PSI("memory_full_us", full_us, AVM_PSI_MEMORY),
+    PSI("io_some_us", some_us, AVM_PSI_IO),
+    PSI("io_full_us", full_us, AVM_PSI_IO),
+};
+
+#undef PSI
+
 static const struct avm_json_field domain_fields[] = {
     U32(avm_domain_sample, domid, UINT32_MAX),
     U32(avm_domain_sample, flags, UINT32_MAX),
     U32(avm_domain_sample, pool, UINT32_MAX),
     U32(avm_domain_sample, nr_vcpus, CPUS_MAX),
     U32(avm_domain_sample, have, UINT32_MAX),
+    U32(avm_domain_sample, late, UINT32_MAX),
     U32(avm_domain_sample, burst_avg_ns, UINT32_MAX),
     U64(avm_domain_sample, net_devices), U64(avm_domain_sample, disk_devices),
     U32(avm_domain_sample, net_link, AVM_MAX_UPLINKS),
     U64(avm_domain_sample, net_link_bps), U64(avm_domain_sample, disk_group),
+    U64(avm_domain_sample, backend_process), U64(avm_domain_sample, psi_group),
+    U32(avm_domain_sample, net_served_by, UINT32_MAX),
+    U32(avm_domain_sample, disk_served_by, UINT32_MAX),
 };
 
 static const struct avm_json_field count_fields[] = {
@@ -70,6 +89,7 @@ static const struct avm_json_field count_fields[] = {
     COUNT(net_tx_packets), COUNT(net_drops),
     COUNT(disk_rd_bytes), COUNT(disk_wr_bytes), COUNT(disk_rd_reqs),
     COUNT(disk_wr_reqs), COUNT(disk_oo_reqs),
+    COUNT(backend_us), COUNT(psi_cpu_us), COUNT(psi_io_us),
 #undef COUNT
 };
 
@@ -157,6 +177,9 @@ char *avm_json_sample(const struct avm_sample *sample)
     avm_json_object(j, NULL);
     avm_json_uint(j, "version", SAMPLE_VERSION);
     avm_json_int(j, "mono_ns", (int64_t)sample->mono_ns);
+    avm_json_object(j, "psi");
+    PUT(j, psi_fields, &sample->psi);
+    avm_json_end(j);
     put_host(j, &sample->host);
     avm_json_array(j, "domains");
     for (i = 0; i < sample->nr; i++)
@@ -313,6 +336,9 @@ int avm_sample_from_json(const struct avm_json_value *v,
     if (!s)
         goto no_memory;
     s->mono_ns = (uint64_t)avm_json_get_int(mono, 0);
+    r.what = "psi";
+    if (GET(&r, avm_json_get(v, "psi"), psi_fields, &s->psi))
+        goto fail;
     r.what = "host";
     if (get_host(&r, avm_json_get(v, "host"), &s->host))
         goto fail;

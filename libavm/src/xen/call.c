@@ -117,6 +117,12 @@ static bool real_store_exists(void *ctx, uint32_t t, const char *path)
     return p;
 }
 
+static char **real_store_list(void *ctx, uint32_t t, const char *path,
+                              unsigned int *nr)
+{
+    return store(ctx) ? xs_directory(store(ctx), t, path, nr) : NULL;
+}
+
 static int real_store_write(void *ctx, uint32_t t, const char *path,
                             const char *value)
 {
@@ -163,6 +169,7 @@ const struct avm_ops avm_ops_xen = {
     .store_end = real_store_end,
     .store_read = real_store_read,
     .store_exists = real_store_exists,
+    .store_list = real_store_list,
     .store_write = real_store_write,
     .store_readable_by = real_store_readable_by,
     .store_rm = real_store_rm,

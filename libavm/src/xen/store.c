@@ -14,6 +14,9 @@
 /* Domains are hardly ever renamed. */
 #define NAME_GOOD_FOR 64
 
+/* Names that a sample asks for; who has none yet gets it with one of the next. */
+#define NAMES_PER_SAMPLE 128
+
 /* A transaction fails with EAGAIN when somebody else wrote meanwhile. */
 #define MAX_TRIES 8
 
@@ -63,6 +66,8 @@ static void forget_gone(avm_handle *h, struct avm_domain_sample *dom, size_t nr)
 
         if (d && avm_uuid_equal(&d->uuid, &h->entry[i].uuid))
             h->entry[n++] = h->entry[i];
+        else
+            avm_qemu_close(&h->entry[i]);
     }
     h->nr_entries = n;
 }
@@ -78,32 +83,44 @@ static void clean_name(const char *untrusted, char *out)
     out[i] = '\0';
 }
 
-int avm_store_names(avm_handle *h, struct avm_domain_sample *dom, size_t nr)
+static void read_name(avm_handle *h, struct avm_store_entry *e)
 {
     char path[64], *untrusted;
-    size_t i;
+
+    snprintf(path, sizeof(path), "/local/domain/%u/name", e->domid);
+    untrusted = h->ops->store_read(h->ctx, 0, path);
+    clean_name(untrusted, e->untrusted_name);
+    free(untrusted);
+    /* Not all of them are due in the same sample. */
+    e->reads_left = e->read_before ? NAME_GOOD_FOR :
+                                     1 + e->domid % NAME_GOOD_FOR;
+    e->read_before = true;
+}
+
+int avm_store_names(avm_handle *h, struct avm_domain_sample *dom, size_t nr)
+{
+    size_t i, k, first = h->next_name < nr ? h->next_name : 0;
+    unsigned int reads = NAMES_PER_SAMPLE;
 
     if (!h->ops->store_begin)
         return 0;
 
     forget_gone(h, dom, nr);
-    for (i = 0; i < nr; i++) {
-        struct avm_store_entry *e = avm_store_entry(h, dom[i].domid, &dom[i].uuid);
+    for (k = 0; k < nr; k++) {
+        struct avm_store_entry *e;
 
+        i = (first + k) % nr;
+        e = avm_store_entry(h, dom[i].domid, &dom[i].uuid);
         if (!e)
             return -1;
         /* A domain that is being created has no name yet: ask again. */
-        if (!e->reads_left || !e->untrusted_name[0]) {
-            snprintf(path, sizeof(path), "/local/domain/%u/name", e->domid);
-            untrusted = h->ops->store_read(h->ctx, 0, path);
-            clean_name(untrusted, e->untrusted_name);
-            free(untrusted);
-            /* Not all of them are due in the same sample. */
-            e->reads_left = e->read_before ? NAME_GOOD_FOR :
-                                             1 + e->domid % NAME_GOOD_FOR;
-            e->read_before = true;
+        if (reads && (!e->reads_left || !e->untrusted_name[0])) {
+            read_name(h, e);
+            if (!--reads)
+                h->next_name = i + 1;
         }
-        e->reads_left--;
+        if (e->reads_left)
+            e->reads_left--;
         memcpy(dom[i].untrusted_name, e->untrusted_name, AVM_NAME_LEN);
     }
     return 0;
