@@ -132,6 +132,21 @@ static bool figure(const struct avm_window *w, uint32_t nr_vcpus,
     return false;
 }
 
+/* Rounding takes a little more from one sum than from another. */
+static bool is_full(const struct avm_learned *l)
+{
+    int m;
+
+    if (l->observed_ms < AVM_LEARNED_SUM_MS)
+        return false;
+    if (sum_of(l->class_ms, AVM_NR_CLASSES) >= AVM_LEARNED_SUM_MS)
+        return true;
+    for (m = 0; m < AVM_NR_LEARNED; m++)
+        if (sum_of(l->ms[m], AVM_LEARNED_BUCKETS) >= AVM_LEARNED_SUM_MS)
+            return true;
+    return false;
+}
+
 static void halve(struct avm_learned *l)
 {
     uint32_t *ms = &l->ms[0][0];
@@ -146,7 +161,6 @@ static void halve(struct avm_learned *l)
 void avm_learn(struct avm_learned *l, const struct avm_domain *d)
 {
     uint64_t ms = d->window.length_ns / NS_PER_MS, v;
-    bool full;
     int m;
 
     /* One that may not run shows nothing of what it is like. */
@@ -159,15 +173,10 @@ void avm_learn(struct avm_learned *l, const struct avm_domain *d)
     l->observed_ms = l->observed_ms < INT64_MAX - ms ? l->observed_ms + ms :
                                                        INT64_MAX;
     l->class_ms[d->klass] += ms;
-    full = sum_of(l->class_ms, AVM_NR_CLASSES) >= AVM_LEARNED_SUM_MS;
-    for (m = 0; m < AVM_NR_LEARNED; m++) {
-        if (!figure(&d->window, d->nr_vcpus, m, &v))
-            continue;
-        l->ms[m][bucket_of(m, v)] += ms;
-        /* By what rounding took from the others it may be first. */
-        full |= sum_of(l->ms[m], AVM_LEARNED_BUCKETS) >= AVM_LEARNED_SUM_MS;
-    }
-    if (full)
+    for (m = 0; m < AVM_NR_LEARNED; m++)
+        if (figure(&d->window, d->nr_vcpus, m, &v))
+            l->ms[m][bucket_of(m, v)] += ms;
+    if (is_full(l))
         halve(l);
 }
 
@@ -230,7 +239,8 @@ static void past_of(const struct avm_learned *l, const struct avm_domain *d,
     low = quantile(l->ms[m], sum, LOW_PERMILLE);
     high = quantile(l->ms[m], sum, HIGH_PERMILLE);
     p->of[m].enough = true;
-    p->of[m].usual = avm_learned_quantile(l, m, USUAL_PERMILLE);
+    p->of[m].usual = avm_learned_most(m, quantile(l->ms[m], sum,
+                                                  USUAL_PERMILLE));
     p->of[m].high = avm_learned_most(m, high);
     if (!d->smooth.length_ns || !figure(&d->smooth, d->nr_vcpus, m, &v))
         return;
