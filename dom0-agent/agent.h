@@ -49,7 +49,9 @@ struct agent {
     bool uses_uplinks;
     bool learned_loaded;        /* the models of before are known       */
     uint64_t learned_at_ms;     /* when they are written again          */
-    uint64_t learned_ns;        /* time of the last sample that is in them */
+    uint64_t learned_ns;        /* what is no later than this is in there  */
+    uint64_t learned_pass_ns;   /* not 0: under way, to be learned_ns then */
+    struct avm_uuid learned_to; /* ... and came to this one                */
     struct published *published;
     size_t nr_published;
     struct counts count;

@@ -14,7 +14,8 @@ void learned_load(struct agent *a);
 
 /*
  * If it is time: all that has changed, in one transaction, which waits for
- * nobody. What cannot be written is said once, and tried again the next time.
+ * nobody; of hundreds of domains some in each round. What cannot be written is
+ * said once, and tried again the next time.
  */
 void learned_save_due(struct agent *a, uint64_t now_ms);
 /* Now, for the end. */

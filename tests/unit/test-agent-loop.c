@@ -30,17 +30,18 @@
 /* ------------------------------------------------------------------------ */
 /* Xen                                                                      */
 
-#define NR_DOMS 3
+#define NR_DOMS  3
+#define MAX_DOMS 450    /* of those that only one test has */
 
 static struct {
     uint64_t ns;
-    struct avm_domain_sample dom[NR_DOMS];
+    struct avm_domain_sample dom[MAX_DOMS];
     size_t nr;
     int applies, publishes, fail_errno;
     bool no_journal;            /* is what is to be seen */
     bool forgets;               /* takes a write and does nothing */
     bool dead_on_apply;         /* avmd dies here */
-    enum avm_class published[NR_DOMS];
+    enum avm_class published[MAX_DOMS];
 } xen;
 
 static char dir[64];
@@ -60,7 +61,7 @@ int __wrap_avm_sample_read(avm_handle *h, struct avm_sample **out)
         return -1;
     }
     s = calloc(1, sizeof(*s));
-    s->domain = calloc(NR_DOMS, sizeof(*s->domain));
+    s->domain = calloc(MAX_DOMS, sizeof(*s->domain));
     s->mono_ns = xen.ns;
     s->host.nr_pcpus = 2;
     s->host.nr_pools = 1;
@@ -1456,6 +1457,85 @@ static void test_learned_late(void **state)
     assert_in_range(kept_ms(2), 7203000, 7502000);
 }
 
+static int lesser_ms(const struct db_learned *row, void *arg)
+{
+    int64_t ms, *least = arg;
+
+    row_ms(row, &ms);
+    if (ms < *least)
+        *least = ms;
+    return 0;
+}
+
+static int count_from(const struct db_learned *row, void *arg)
+{
+    int64_t ms, *count = arg; /* [0]: those with [1] and more */
+
+    row_ms(row, &ms);
+    count[0] += ms >= count[1];
+    return 0;
+}
+
+static int nr_kept_from(int64_t ms)
+{
+    int64_t count[2] = { 0, ms };
+    char msg[512];
+    struct db *db = db_open(dir, 0, msg, sizeof(msg));
+
+    assert_non_null(db);
+    assert_int_equal(db_learned_each(db, NULL, count_from, count), 0);
+    db_close(db);
+    return (int)count[0];
+}
+
+static int64_t least_kept_ms(void)
+{
+    int64_t ms = INT64_MAX;
+    char msg[512];
+    struct db *db = db_open(dir, 0, msg, sizeof(msg));
+
+    assert_non_null(db);
+    assert_int_equal(db_learned_each(db, NULL, lesser_ms, &ms), 0);
+    db_close(db);
+    return ms;
+}
+
+/* With hundreds of domains no round is late: some of them in each. */
+static void test_learned_in_parts(void **state)
+{
+    size_t i;
+
+    (void)state;
+    for (i = NR_DOMS; i < MAX_DOMS; i++) {
+        xen.dom[i] = xen.dom[2];
+        xen.dom[i].domid = (uint32_t)i;
+        xen.dom[i].uuid.b[0] = (uint8_t)(i * 37);
+        xen.dom[i].uuid.b[1] = (uint8_t)(1 + i / 256);
+    }
+    xen.nr = MAX_DOMS;
+    start(AVM_MODE_OBSERVE);
+    tick(299);
+    assert_int_equal(nr_kept_from(0), 0);
+    tick(1);
+    assert_int_equal(nr_kept_from(0), 200);
+    xen.nr = MAX_DOMS - 1; /* one leaves meanwhile, and is kept even so */
+    tick(1);
+    assert_int_equal(nr_kept_from(0), 400);
+    tick(1);
+    assert_int_equal(nr_kept_from(0), MAX_DOMS);
+    assert_int_equal(kept_ms(MAX_DOMS - 1), 300000);
+    assert_in_range(kept_ms(1), 300000, 302000);
+    /* In the midst of the next ones avmd ends: all of them are there. */
+    tick(300);
+    assert_int_equal(least_kept_ms(), 300000); /* of the one that left */
+    xen.ns += 1000000000;
+    xen.nr = MAX_DOMS;
+    agent_stop(&agent);
+    /* It came again: there is no window yet, but all others have theirs. */
+    assert_int_equal(least_kept_ms(), 300000);
+    assert_int_equal(nr_kept_from(602000), MAX_DOMS - 1);
+}
+
 #define SHOW_HOG   "{\"op\":\"model-show\",\"domain\":\"hog\"}"
 #define FORGET_HOG "{\"op\":\"model-forget\",\"domain\":\"hog\"}"
 
@@ -1650,6 +1730,7 @@ int main(void)
         TEST(test_learned_disk_full),
         TEST(test_learned_while_another_writes),
         TEST(test_learned_late),
+        TEST(test_learned_in_parts),
         TEST(test_model_show),
         TEST(test_model_forget),
         TEST(test_record_learned),
