@@ -69,7 +69,8 @@ static int save_one(struct agent *a, const struct avm_learned_of *of)
     return rc;
 }
 
-static bool has_changed(const struct agent *a, const struct avm_learned_of *of)
+static bool has_changed(const struct agent *a,
+                        const struct avm_learned_of *of)
 {
     return of->last_ns > a->learned_ns && of->learned.observed_ms &&
            memcmp(&of->uuid, &a->learned_to, sizeof(of->uuid)) >= 0;
@@ -86,8 +87,8 @@ static void begin_pass(struct agent *a, const struct avm_learned_of *const *of,
 }
 
 /*
- * 'most' of them, from where it came to. 0: that was all; 1: not yet, or somebody
- * else is writing; -1.
+ * 'most' of them, from where it came to. 0: that was all; 1: not yet, or
+ * somebody else is writing; -1.
  */
 static int save(struct agent *a, bool wait, size_t most)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What was learnt of each domain: kept in the database, shown by `avm model-show`.
- * The loop of avmd has it in memory, in libavm's state; the table is what it was
- * a few minutes ago, and what it is when avmd does not run.
+ * What was learnt of each domain. The loop of avmd has it in memory, in libavm's
+ * state; the table in the database is what it was a few minutes ago, and what
+ * it is when avmd does not run.
  */
 #ifndef AGENT_LEARNED_H
 #define AGENT_LEARNED_H

@@ -287,8 +287,10 @@ static void text_figure(enum avm_learned_metric m, uint64_t v, char *buf,
     }
     if (m == AVM_LEARNED_LATENCY)
         snprintf(buf, len, "%s%" PRIu64 " us", more, v);
+    else if ((m == AVM_LEARNED_NET || m == AVM_LEARNED_DISK) && v)
+        snprintf(buf, len, "%s%" PRIu64 " kB/s", more, v / 1000);
     else if (m == AVM_LEARNED_NET || m == AVM_LEARNED_DISK)
-        snprintf(buf, len, v ? "%s%" PRIu64 " kB/s" : "none", more, v / 1000);
+        snprintf(buf, len, "none");
     else if (v % 10)
         snprintf(buf, len, "%s%" PRIu64 ".%" PRIu64 "%% of a CPU", more,
                  v / 10, v % 10);

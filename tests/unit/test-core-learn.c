@@ -248,10 +248,13 @@ static void checks(void **state)
     assert_int_equal(errno, EINVAL)
     BAD(bad.observed_ms = 3999999);
     BAD(bad.observed_ms = 1ull << 63);
-    bad.observed_ms = 1ull << 62;
-    BAD(bad.class_ms[0] = bad.class_ms[1] = 1u << 31; bad.observed_ms = 1ull << 62);
-    BAD(bad.ms[4][21] = UINT32_MAX; bad.observed_ms = 1ull << 62);
-    BAD(bad.ms[0][0] = AVM_LEARNED_SUM_MS; bad.observed_ms = 1ull << 62);
+    l.observed_ms = 1ull << 62;
+    BAD(bad.class_ms[0] = bad.class_ms[1] = 1u << 31);
+    BAD(bad.ms[4][21] = UINT32_MAX);
+    BAD(bad.ms[0][0] = AVM_LEARNED_SUM_MS);
+    bad.ms[0][0] = AVM_LEARNED_SUM_MS - 1;
+    memset(&bad.ms[0][1], 0, sizeof(bad.ms[0]) - sizeof(bad.ms[0][0]));
+    assert_int_equal(avm_learned_check(&bad), 0);
 #undef BAD
 }
 

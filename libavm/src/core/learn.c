@@ -14,9 +14,9 @@
 #include "core.h"
 
 /*
- * Halved at two of these (AVM_LEARNED_SUM_MS): a day, because that is the rhythm
- * of people. All of a night counts as much as all of the day after it, and of
- * what a domain did before it was given other work, half is left after one day.
+ * Halved at two of these (AVM_LEARNED_SUM_MS): a day, because that is the
+ * rhythm of people. What a domain did before it was given other work is no more
+ * than half of what counts after one day, a quarter after two.
  */
 #define HALF_LIFE_MS 86400000u
 _Static_assert(AVM_LEARNED_SUM_MS == 2 * HALF_LIFE_MS, "what avm.h says");
@@ -30,7 +30,7 @@ _Static_assert(AVM_LEARNED_SUM_MS == 2 * HALF_LIFE_MS, "what avm.h says");
 
 #define NS_PER_MS 1000000ull
 
-/* Of less than that nobody can say what a domain does when it does something. */
+/* Of less nobody can say what a domain does when it does something. */
 #define BUSY_ENOUGH_MS 600000
 
 /* "Usual" is half of the time; "high" is all but one part in 20 of it. */
@@ -46,9 +46,9 @@ _Static_assert(AVM_LEARNED_SUM_MS == 2 * HALF_LIFE_MS, "what avm.h says");
 #define UNLIKE_PERMILLE 50
 
 /*
- * What counts for a bucket, at most; the last one has no end. Round figures, for
- * people read them. Of CPU time they are close where one pCPU is shared; wake-ups
- * come in powers of two anyway; traffic varies by factors.
+ * What counts for a bucket, at most; the last one has no end. Round figures,
+ * for people read them. Of CPU time they are close where one pCPU is shared;
+ * wake-ups come in powers of two anyway; traffic varies by factors.
  */
 #define BUCKETS (AVM_LEARNED_BUCKETS - 1)
 
