@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "agent.h"
+#include "learned.h"
 #include "log.h"
 #include "metrics.h"
 #include "request.h"
@@ -696,6 +697,7 @@ static int sample(struct agent *a, bool first)
         restore(a, s);
         load_needs(a);
     }
+    learned_load(a);
     if (avm_observe(a->st, s)) {
         log_trouble(&a->said_sample, true, "bad sample: %s", strerror(errno));
         goto out;
@@ -729,6 +731,7 @@ void agent_tick(struct agent *a)
     }
     record_round_ends(a->record);
     publish(a, now_ms);
+    learned_save_due(a, now_ms);
     a->count.round_us = (clock_ns(CLOCK_MONOTONIC) - began_ns) / 1000;
     if (decides)
         metrics_write(a, now_ms);
@@ -765,6 +768,7 @@ int agent_start(struct agent *a)
         return -1;
     note_foreign(a);
     record_round_ends(a->record);
+    a->learned_at_ms = agent_now_ms() + LEARNED_SAVE_MS;
     /* As after each decision: on a tick, however early or late that is. */
     a->decide_at_ms = agent_now_ms() + a->conf.loop.decide_ms -
                       a->conf.loop.sample_ms / 2;
@@ -783,6 +787,8 @@ void agent_stop(struct agent *a)
         agent_revert(a, NULL, !a->conf.revert_on_exit, "avmd stops", err,
                      sizeof(err));
     }
+    if (a->st)
+        learned_save(a);
     metrics_remove(&a->conf);
     for (i = 0; i < a->nr_published; i++)
         avm_unpublish(a->h, a->published[i].domid);

@@ -14,6 +14,12 @@
 /* Guests must not be able to watch each other closely: see avm-xenstore(7). */
 #define PUBLISH_INTERVAL_MS 10000
 
+/*
+ * How often what was learnt is written. A killed avmd loses so much of a past
+ * that counts from an hour on.
+ */
+#define LEARNED_SAVE_MS 300000
+
 struct published {
     struct avm_uuid uuid;
     uint32_t domid;
@@ -41,12 +47,17 @@ struct agent {
     uint64_t decide_at_ms;
     struct record *record;      /* NULL: nothing is recorded            */
     bool uses_uplinks;
+    bool learned_loaded;        /* the models of before are known       */
+    uint64_t learned_at_ms;     /* when they are written again          */
+    uint64_t learned_ns;        /* what is no later than this is in there  */
+    uint64_t learned_pass_ns;   /* not 0: under way, to be learned_ns then */
+    struct avm_uuid learned_to; /* ... and came to this one                */
     struct published *published;
     size_t nr_published;
     struct counts count;
     /* Troubles that were said, and are not said again until they are over. */
     bool said_journal, said_sample, said_needs, said_publish, said_renew,
-         said_metrics;
+         said_metrics, said_learned, said_learned_row;
 };
 
 uint64_t agent_now_ms(void);    /* CLOCK_MONOTONIC, as libavm wants it */

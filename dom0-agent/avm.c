@@ -52,6 +52,10 @@ static const struct cmd cmds[] = {
       "The usage models: what makes a class" },
     { "model-export", cmd_model_export, "[-j]",
       "The same as a file that `models` can name" },
+    { "model-show", cmd_model_show, "[-j] [<Domain>]",
+      "What was learnt of a domain, or of all" },
+    { "model-forget", cmd_model_forget, "[-j] <Domain>",
+      "Learn anew what a domain is like" },
     { "what-if", cmd_what_if, "[-j] [-s <Domain>:<Knob>=<Value>]... "
       "[-w <Seconds>] [-n <Seeds>] [--simulator=PATH] <File>",
       "What a plan would do to CPU time and latency" },
@@ -171,7 +175,8 @@ static char *answer_without_daemon(const struct cli *cli, const char *text)
         return answer_error(EXIT_FAILED, "%s", msg);
     if (!strcmp(req.op, "model-list"))
         return avm_json_models(avm_models_builtin());
-    if (strncmp(req.op, "need-", 5) && strcmp(req.op, "history"))
+    if (strncmp(req.op, "need-", 5) && strncmp(req.op, "model-", 6) &&
+        strcmp(req.op, "history"))
         return NULL;
     db = db_open(cli->conf.state_dir, DB_CREATE, msg, sizeof(msg));
     if (!db)

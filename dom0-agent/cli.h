@@ -32,7 +32,7 @@ cmd_fn cmd_list, cmd_explain, cmd_plan, cmd_apply, cmd_mode, cmd_history,
        cmd_need_set, cmd_need_list, cmd_need_rm, cmd_need_export,
        cmd_need_import, cmd_info, cmd_hold, cmd_release, cmd_revert, cmd_set,
        cmd_replay, cmd_what_if, cmd_model_list, cmd_model_export,
-       cmd_check_config, cmd_metrics;
+       cmd_model_show, cmd_model_forget, cmd_check_config, cmd_metrics;
 
 /* "avm: <line>" to stderr; returns exit_code. */
 int cli_error(int exit_code, const char *fmt, ...)

@@ -17,6 +17,9 @@ struct db {
     char error[256];
 };
 
+/* How long one waits for another to have written: avm writes beside avmd. */
+#define BUSY_MS 1000
+
 /*
  * db_migrations[n] takes a database from user_version n to n + 1. Never change
  * an entry that was released: append one.
@@ -45,6 +48,11 @@ static const char *const db_migrations[] = {
     /* Where avmd's changes in force begin: asked for each of its rows. */
     "CREATE INDEX change_other ON change (uuid, knob, id)"
     " WHERE actor <> 'avmd';",
+    "CREATE TABLE learned ("
+    "  uuid TEXT PRIMARY KEY, name TEXT NOT NULL, seen_ns INTEGER NOT NULL,"
+    "  model TEXT NOT NULL"
+    ") WITHOUT ROWID;"
+    "CREATE INDEX learned_seen ON learned (seen_ns);",
 };
 
 #define DB_VERSION \
@@ -235,7 +243,7 @@ static int db_open_file(struct db *db, const char *path, unsigned int flags)
 
     if (sqlite3_open_v2(path, &db->sql, mode, NULL) != SQLITE_OK)
         return db_fail(db);
-    sqlite3_busy_timeout(db->sql, 1000);
+    sqlite3_busy_timeout(db->sql, BUSY_MS);
 
     if (!db_is_sound(db))
         return -1;
@@ -459,6 +467,111 @@ int db_need_each(struct db *db,
     sqlite3_finalize(stmt);
     return r == SQLITE_ROW || r == SQLITE_DONE ? 0 : -1;
 }
+
+/* ------------------------------------------------------------------------ */
+/* Learned                                                                  */
+
+int db_learned_each(struct db *db, const struct avm_uuid *uuid,
+                    int (*fn)(const struct db_learned *row, void *arg),
+                    void *arg)
+{
+    char text[AVM_UUID_STR_LEN] = "";
+    struct db_learned row;
+    sqlite3_stmt *stmt;
+    int r;
+
+    if (uuid)
+        avm_uuid_str(uuid, text);
+    stmt = db_prepare(db, "SELECT uuid, name, seen_ns, model FROM learned"
+                      " WHERE ?1 = '' OR uuid = ?1 ORDER BY uuid", "t", text);
+    if (!stmt)
+        return -1;
+    while ((r = sqlite3_step(stmt)) == SQLITE_ROW) {
+        column_uuid(stmt, 0, &row.uuid);
+        column_text(stmt, 1, row.name, sizeof(row.name));
+        row.seen_ns = sqlite3_column_int64(stmt, 2);
+        row.text = (const char *)sqlite3_column_text(stmt, 3);
+        if (!row.text)
+            row.text = "";
+        if (fn(&row, arg))
+            break;
+    }
+    if (r != SQLITE_ROW && r != SQLITE_DONE)
+        db_fail(db);
+    sqlite3_finalize(stmt);
+    return r == SQLITE_ROW || r == SQLITE_DONE ? 0 : -1;
+}
+
+int db_learned_find_name(struct db *db, const char *name,
+                         struct avm_uuid *uuid)
+{
+    sqlite3_stmt *stmt = db_prepare(db, "SELECT uuid FROM learned"
+        " WHERE name = ? ORDER BY seen_ns DESC, uuid", "t", name);
+    int r;
+
+    if (!stmt)
+        return -1;
+    r = sqlite3_step(stmt);
+    if (r == SQLITE_ROW)
+        column_uuid(stmt, 0, uuid);
+    else if (r != SQLITE_DONE)
+        db_fail(db);
+    sqlite3_finalize(stmt);
+    return r == SQLITE_ROW ? 1 : r == SQLITE_DONE ? 0 : -1;
+}
+
+int db_learned_rm(struct db *db, const struct avm_uuid *uuid)
+{
+    return db_run(db, db_prepare(db, "DELETE FROM learned WHERE uuid = ?",
+                                 "u", uuid));
+}
+
+/* The error that led here is the one to be told. */
+static int learned_rollback(struct db *db)
+{
+    sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL, NULL);
+    return -1;
+}
+
+int db_learned_begin(struct db *db, bool wait)
+{
+    int r;
+
+    if (!wait)
+        sqlite3_busy_timeout(db->sql, 0);
+    r = db_exec(db, "BEGIN IMMEDIATE");
+    if (r && sqlite3_errcode(db->sql) == SQLITE_BUSY)
+        r = wait ? -1 : 1;
+    sqlite3_busy_timeout(db->sql, BUSY_MS);
+    return r;
+}
+
+int db_learned_put(struct db *db, const struct db_learned *row)
+{
+    return db_run(db, db_prepare(db, "INSERT INTO learned"
+        " (uuid, name, seen_ns, model) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (uuid) DO UPDATE SET seen_ns = excluded.seen_ns,"
+        " model = excluded.model,"
+        " name = coalesce(nullif(excluded.name, ''), name)", "utit",
+        &row->uuid, row->name, row->seen_ns, row->text)) < 0
+        ? learned_rollback(db) : 0;
+}
+
+int db_learned_end(struct db *db, int64_t since_ns)
+{
+    if (db_run(db, db_prepare(db, "DELETE FROM learned WHERE seen_ns < ?", "i",
+                              since_ns)) < 0 ||
+        db_run(db, db_prepare(db, "DELETE FROM learned WHERE uuid IN"
+                              " (SELECT uuid FROM learned ORDER BY seen_ns"
+                              "  DESC, uuid LIMIT -1 OFFSET ?)", "i",
+                              (int64_t)DB_LEARNED_MAX)) < 0 ||
+        db_exec(db, "COMMIT"))
+        return learned_rollback(db);
+    return 0;
+}
+
+/* ------------------------------------------------------------------------ */
+/* Journal                                                                  */
 
 /* avmd's changes in force: those after the last one that somebody else made. */
 #define IN_FORCE_ANYWHERE \

@@ -19,6 +19,9 @@
 #define DB_HISTORY_MAX   20000  /* changes kept; older ones are dropped,
                                    unless they can still be taken back */
 
+/* 2 MB; as many as libavm remembers of domains that are gone. */
+#define DB_LEARNED_MAX   4096
+
 struct db;
 
 /* What is known of one domain, running or not. Kept over its reboots. */
@@ -77,6 +80,33 @@ int db_hold_set(struct db *db, const struct avm_uuid *uuid,
 /* 'fn' stops the walk by returning non-zero. */
 int db_need_each(struct db *db,
                  int (*fn)(const struct db_need *need, void *arg), void *arg);
+
+/* What was learnt of a domain, as avm_json_learned() writes it. */
+struct db_learned {
+    struct avm_uuid uuid;
+    char name[AVM_NAME_LEN];    /* when it was seen last              */
+    int64_t seen_ns;            /* CLOCK_REALTIME                     */
+    const char *text;           /* as long as the call lasts          */
+};
+
+/* The one of a UUID, or NULL: all of them. 'fn' stops it as above. */
+int db_learned_each(struct db *db, const struct avm_uuid *uuid,
+                    int (*fn)(const struct db_learned *row, void *arg),
+                    void *arg);
+/* The UUID of the one that was seen last under this name: 1, 0, -1. */
+int db_learned_find_name(struct db *db, const char *name,
+                         struct avm_uuid *uuid);
+int db_learned_rm(struct db *db, const struct avm_uuid *uuid); /* 1, 0, -1 */
+/*
+ * begin, as many puts as there are, end: all or none. begin returns 1 if
+ * somebody else is writing just now and 'wait' is not set. end drops those that
+ * were not seen since 'since_ns', and the oldest of more than DB_LEARNED_MAX.
+ * After an error of put or end, and of them only, nothing was written.
+ */
+int db_learned_begin(struct db *db, bool wait);
+/* A name of "" leaves the one that is there. */
+int db_learned_put(struct db *db, const struct db_learned *row);
+int db_learned_end(struct db *db, int64_t since_ns);
 
 /* Fills 'change->id'. 'state' in 'change' is what it is entered as. */
 int db_change_begin(struct db *db, struct db_change *change);

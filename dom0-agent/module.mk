@@ -10,7 +10,7 @@ AGENT_LIBS := build/libavm/libavm.a -lsqlite3 -lyajl -lxencall -lxenstore \
     -lnl-route-3 -lnl-3
 
 AGENT_SHARED := conf control db needs recording request store
-AGENT_DAEMON := agent avmd log metrics record serve
+AGENT_DAEMON := agent avmd learned log metrics record serve
 AGENT_CLI := avm replay scenario simulate whatif \
     $(patsubst dom0-agent/%.c,%,$(wildcard dom0-agent/cmd-*.c))
 

@@ -17,6 +17,8 @@ struct record {
                                    line, as they will be                  */
     bool started;               /* the first line is written              */
     char *sample;               /* of this round                          */
+    char **past;                /* lines that come before it              */
+    size_t nr_past, room_past;
 };
 
 /* What a sudden end left of a last line is cut off. Returns 0 or -1. */
@@ -82,12 +84,20 @@ struct record *record_open(const char *path, char *err, size_t err_size)
     return r;
 }
 
+static void drop_past(struct record *r)
+{
+    while (r->nr_past)
+        free(r->past[--r->nr_past]);
+}
+
 void record_close(struct record *r)
 {
     if (!r)
         return;
     if (r->fd >= 0)
         close(r->fd);
+    drop_past(r);
+    free(r->past);
     free(r->sample);
     free(r->settings);
     free(r->path);
@@ -166,6 +176,29 @@ void record_settings(struct record *r, const struct settings *s)
     r->settings = text;
 }
 
+void record_past(struct record *r, const struct avm_uuid *uuid,
+                 const struct avm_learned *l)
+{
+    char **bigger;
+
+    if (!r || r->fd < 0)
+        return;
+    if (r->nr_past == r->room_past) {
+        r->room_past = r->room_past ? 2 * r->room_past : 64;
+        bigger = realloc(r->past, r->room_past * sizeof(*bigger));
+        if (!bigger) {
+            give_up(r, strerror(errno));
+            return;
+        }
+        r->past = bigger;
+    }
+    r->past[r->nr_past] = past_json(uuid, l);
+    if (r->past[r->nr_past])
+        r->nr_past++;
+    else
+        give_up(r, strerror(errno));
+}
+
 void record_sample(struct record *r, const struct avm_sample *sample)
 {
     if (!r || r->fd < 0)
@@ -178,12 +211,17 @@ void record_sample(struct record *r, const struct avm_sample *sample)
 
 void record_round_ends(struct record *r)
 {
+    size_t i;
+
     if (!r || !r->sample)
         return;
     if (r->fd >= 0 && !r->started) {
         r->started = true;
         write_line(r, r->settings);
     }
+    for (i = 0; r->fd >= 0 && i < r->nr_past; i++)
+        write_line(r, r->past[i]);
+    drop_past(r);
     if (r->fd >= 0)
         write_line(r, r->sample);
     free(r->sample);

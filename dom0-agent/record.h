@@ -22,6 +22,9 @@ void record_close(struct record *r);
 
 /* Written if they are others than those before; 'start' is not looked at. */
 void record_settings(struct record *r, const struct settings *s);
+/* A line of past_json(), before the next sample. */
+void record_past(struct record *r, const struct avm_uuid *uuid,
+                 const struct avm_learned *l);
 /*
  * The sample of this round is kept, and written at the end of the round: the
  * settings that its decision was made with come first.

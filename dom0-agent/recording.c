@@ -7,6 +7,7 @@
 #include "recording.h"
 
 #define RECORDING_VERSION 1
+#define PAST_VERSION      1
 
 /* Some 8000 domains; a file without lines shall not fill the memory. */
 #define LINE_MAX_BYTES (16u << 20)
@@ -81,8 +82,58 @@ char *settings_json(const struct settings *s)
     return avm_json_finish(j);
 }
 
+char *past_json(const struct avm_uuid *uuid, const struct avm_learned *l)
+{
+    char buf[AVM_UUID_STR_LEN], *learned = l ? avm_json_learned(l) : NULL;
+    struct avm_json *j;
+
+    if (l && !learned)
+        return NULL;
+    j = avm_json_new();
+    avm_json_object(j, NULL);
+    avm_json_uint(j, "past", PAST_VERSION);
+    avm_json_str(j, "uuid", avm_uuid_str(uuid, buf));
+    if (l)
+        avm_json_raw(j, "learned", learned);
+    else
+        avm_json_null(j, "learned");
+    free(learned);
+    avm_json_end(j);
+    return avm_json_finish(j);
+}
+
 /* ------------------------------------------------------------------------ */
 /* In                                                                       */
+
+bool past_is(const struct avm_json_value *line)
+{
+    return avm_json_get(line, "past") != NULL;
+}
+
+int past_parse(const struct avm_json_value *line, struct avm_uuid *uuid,
+               struct avm_learned *l, char *err, size_t err_size)
+{
+    const struct avm_json_value *learned = avm_json_get(line, "learned");
+    char why[128];
+
+    if (avm_json_get_int(avm_json_get(line, "past"), 0) != PAST_VERSION) {
+        snprintf(err, err_size, "\"past\" must be %d: another version wrote "
+                 "this", PAST_VERSION);
+        return -1;
+    }
+    if (avm_uuid_parse(avm_json_get_str(avm_json_get(line, "uuid"), NULL),
+                       uuid)) {
+        snprintf(err, err_size, "\"uuid\" must be a UUID");
+        return -1;
+    }
+    if (learned && avm_json_is_null(learned))
+        return 1;
+    if (avm_learned_from_json(learned, l, why, sizeof(why))) {
+        snprintf(err, err_size, "learned: %s", why);
+        return -1;
+    }
+    return 0;
+}
 
 bool settings_is(const struct avm_json_value *line)
 {

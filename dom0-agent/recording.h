@@ -7,6 +7,11 @@
  *
  * "start" is true where an avmd began, and so in the first line. Where the usage
  * models are not the built-in ones, "models" has those of avm_json_models().
+ *
+ *   {"past":1,"uuid":S,"learned":{...}}
+ *
+ * is what avmd had learnt of a domain before, as avm_json_learned() has it, and
+ * null where it was told to forget that.
  */
 #ifndef AGENT_RECORDING_H
 #define AGENT_RECORDING_H
@@ -30,6 +35,14 @@ struct settings {
 
 /* One line without its end; NULL with errno. The caller frees it. */
 char *settings_json(const struct settings *s);
+
+/* 'l' NULL: it is forgotten. NULL with errno. The caller frees it. */
+char *past_json(const struct avm_uuid *uuid, const struct avm_learned *l);
+
+bool past_is(const struct avm_json_value *line);
+/* 1: forgotten; 0: 'l' is what was learnt; -1 and one line in 'err'. */
+int past_parse(const struct avm_json_value *line, struct avm_uuid *uuid,
+               struct avm_learned *l, char *err, size_t err_size);
 
 bool settings_is(const struct avm_json_value *line);
 /*

@@ -406,6 +406,21 @@ static int line_settings(struct replay *r, const struct avm_json_value *v,
     return rc;
 }
 
+static int line_past(struct replay *r, const struct avm_json_value *v,
+                     char *err, size_t err_size)
+{
+    struct avm_learned l;
+    struct avm_uuid uuid;
+    int rc = past_parse(v, &uuid, &l, err, err_size);
+
+    if (rc > 0)
+        avm_state_forget(r->st, &uuid);
+    /* The parser has checked it. */
+    else if (!rc && avm_state_learned(r->st, &uuid, &l))
+        return no_memory(err, err_size);
+    return rc < 0 ? -1 : 0;
+}
+
 static int line_sample(struct replay *r, const struct avm_json_value *v,
                        char *err, size_t err_size)
 {
@@ -432,6 +447,8 @@ int replay_line(struct replay *r, const char *text, size_t len,
     } else if (!r->st) {
         snprintf(err, err_size, "not how a recording begins");
         rc = -1;
+    } else if (past_is(v)) {
+        rc = line_past(r, v, err, err_size);
     } else {
         rc = line_sample(r, v, err, err_size);
     }

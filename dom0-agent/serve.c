@@ -361,6 +361,93 @@ static char *serve_models(struct call *call)
     return avm_json_models(&call->a->models);
 }
 
+/* ------------------------------------------------------------------------ */
+/* What was learnt                                                          */
+
+struct past {
+    struct agent *a;
+    struct avm_json *j;
+    bool whole;
+    size_t shown;
+};
+
+static bool put_known(struct past *p, const struct who *who, int64_t seen_ns)
+{
+    const struct avm_learned_of *of = avm_learned_by_uuid(p->a->st,
+                                                          &who->uuid);
+
+    if (!of || !of->learned.observed_ms)
+        return false;
+    store_put_learned(p->j, who, seen_ns, &of->learned, p->whole);
+    p->shown++;
+    return true;
+}
+
+/* Of those that are gone the database has the name; what is known is here. */
+static int put_gone(const struct db_learned *row, void *arg)
+{
+    struct past *p = arg;
+    struct who who = { .uuid = row->uuid, .domid = -1 };
+
+    if (avm_domain_by_uuid(p->a->st, &row->uuid))
+        return 0;
+    snprintf(who.name, sizeof(who.name), "%s", row->name);
+    put_known(p, &who, row->seen_ns);
+    return 0;
+}
+
+static char *serve_past(struct call *call)
+{
+    struct agent *a = call->a;
+    struct past p = { .a = a, .whole = call->req->domain[0] };
+    const struct avm_domain *d;
+    struct who who;
+    size_t i, nr;
+    char *text;
+
+    p.j = answer_begin();
+    avm_json_array(p.j, "domains");
+    d = avm_domains(a->st, &nr);
+    for (i = 0; i < nr; i++) {
+        if (p.whole && call->d != &d[i])
+            continue;
+        who = (struct who){ .uuid = d[i].uuid, .domid = d[i].domid };
+        memcpy(who.name, d[i].untrusted_name, sizeof(who.name));
+        put_known(&p, &who, 0);
+    }
+    if (!call->d && a->db)
+        db_learned_each(a->db, p.whole ? &call->who.uuid : NULL, put_gone, &p);
+    avm_json_end(p.j);
+    text = answer_end(p.j);
+    if (p.shown || !p.whole)
+        return text;
+    free(text);
+    return store_nothing_learned(&call->who);
+}
+
+/* The database first: otherwise the next start would know it again. */
+static char *serve_forget(struct call *call)
+{
+    struct agent *a = call->a;
+    struct avm_json *j;
+    int r = a->db ? db_learned_rm(a->db, &call->who.uuid) : -1;
+
+    if (r < 0)
+        return answer_db(a);
+    if (avm_state_forget(a->st, &call->who.uuid))
+        r = 1;
+    if (!r)
+        return store_nothing_learned(&call->who);
+    record_past(a->record, &call->who.uuid, NULL);
+    log_line(LOG_INFO, "what was learnt of %s is forgotten",
+             call->who.name[0] ? call->who.name : call->req->domain);
+    j = answer_begin();
+    avm_json_int(j, "forgotten", 1);
+    return answer_end(j);
+}
+
+/* ------------------------------------------------------------------------ */
+
 static char *serve_info(struct call *call)
 {
     struct agent *a = call->a;
@@ -421,6 +508,8 @@ static const struct op {
     { "mode",    serve_mode,    0 },
     { "info",    serve_info,    0 },
     { "model-list", serve_models, 0 },
+    { "model-show", serve_past, 0 },
+    { "model-forget", serve_forget, NEEDS_DOMAIN },
     { "metrics", serve_metrics, 0 },
     { "hold",    serve_hold,    NEEDS_DOMAIN },
     { "release", serve_release, NEEDS_DOMAIN },

@@ -55,6 +55,11 @@ char *who_find(struct db *db, const struct who *running, size_t nr,
         snprintf(who->name, sizeof(who->name), "%s", need.name);
         return NULL;
     }
+    if (*text && domid < 0 && db &&
+        db_learned_find_name(db, text, &who->uuid) > 0) {
+        snprintf(who->name, sizeof(who->name), "%s", text);
+        return NULL;
+    }
     if (!*text)
         return answer_error(EXIT_FAILED, "no domain given");
     return answer_error(EXIT_NOT_FOUND, "%s: no such domain", text);
@@ -274,6 +279,150 @@ static char *history(struct db *db, const struct who *who,
     return text;
 }
 
+/* ------------------------------------------------------------------------ */
+/* What was learnt                                                          */
+
+/* UINT64_MAX: more than there are buckets for. */
+static void put_most(struct avm_json *j, const char *key, uint64_t v)
+{
+    if (v == UINT64_MAX)
+        avm_json_null(j, key);
+    else
+        avm_json_uint(j, key, v);
+}
+
+static void put_metric(struct avm_json *j, const struct avm_learned *l, int m,
+                       bool whole)
+{
+    unsigned int i;
+    uint64_t ms = 0;
+
+    for (i = 0; i < AVM_LEARNED_BUCKETS; i++)
+        ms += l->ms[m][i];
+    avm_json_object(j, avm_learned_name(m));
+    avm_json_bool(j, "enough", ms >= AVM_LEARNED_ENOUGH_MS);
+    avm_json_uint(j, "known_ms", ms);
+    put_most(j, "usual", avm_learned_quantile(l, m, 500));
+    put_most(j, "high", avm_learned_quantile(l, m, 950));
+    if (whole) {
+        avm_json_array(j, "most");
+        for (i = 0; i < AVM_LEARNED_BUCKETS; i++)
+            put_most(j, NULL, avm_learned_most(m, i));
+        avm_json_end(j);
+        avm_json_array(j, "ms");
+        for (i = 0; i < AVM_LEARNED_BUCKETS; i++)
+            avm_json_uint(j, NULL, l->ms[m][i]);
+        avm_json_end(j);
+    }
+    avm_json_end(j);
+}
+
+void store_put_learned(struct avm_json *j, const struct who *who,
+                       int64_t seen_ns, const struct avm_learned *l,
+                       bool whole)
+{
+    char uuid[AVM_UUID_STR_LEN];
+    uint64_t ms = 0;
+    int c, m;
+
+    for (c = 0; c < AVM_NR_CLASSES; c++)
+        ms += l->class_ms[c];
+    avm_json_object(j, NULL);
+    avm_json_str(j, "name", who->name);
+    avm_json_str(j, "uuid", avm_uuid_str(&who->uuid, uuid));
+    avm_json_int(j, "domid", who->domid);
+    avm_json_int(j, "seen_ns", seen_ns);
+    avm_json_bool(j, "enough", ms >= AVM_LEARNED_ENOUGH_MS);
+    avm_json_uint(j, "enough_ms", AVM_LEARNED_ENOUGH_MS);
+    avm_json_uint(j, "observed_ms", l->observed_ms);
+    avm_json_object(j, "class_ms");
+    for (c = 0; c < AVM_NR_CLASSES; c++)
+        avm_json_uint(j, avm_class_name(c), l->class_ms[c]);
+    avm_json_end(j);
+    avm_json_object(j, "metrics");
+    for (m = 0; m < AVM_NR_LEARNED; m++)
+        put_metric(j, l, m, whole);
+    avm_json_end(j);
+    avm_json_end(j);
+}
+
+struct show {
+    struct avm_json *j;
+    const struct who *running;
+    size_t nr;
+    bool whole;
+    size_t shown;
+};
+
+static int show_row(const struct db_learned *row, void *arg)
+{
+    struct show *show = arg;
+    struct who who = { .uuid = row->uuid, .domid = -1 };
+    struct avm_learned l;
+    char why[128];
+    size_t i;
+
+    if (avm_learned_parse(row->text, strlen(row->text), &l, why, sizeof(why)))
+        return 0; /* avmd says so when it starts, and learns it anew */
+    snprintf(who.name, sizeof(who.name), "%s", row->name);
+    for (i = 0; i < show->nr; i++)
+        if (avm_uuid_equal(&show->running[i].uuid, &row->uuid))
+            who = show->running[i];
+    store_put_learned(show->j, &who, row->seen_ns, &l, show->whole);
+    show->shown++;
+    return 0;
+}
+
+char *store_nothing_learned(const struct who *who)
+{
+    char uuid[AVM_UUID_STR_LEN];
+
+    return answer_error(EXIT_NOT_FOUND, "nothing is known of the past of %s",
+                        who->name[0] ? who->name :
+                        avm_uuid_str(&who->uuid, uuid));
+}
+
+/* who NULL: of all of them. */
+static char *model_show(struct db *db, const struct who *running, size_t nr,
+                        const struct who *who)
+{
+    struct show show = {
+        .j = avm_json_new(), .running = running, .nr = nr, .whole = who,
+    };
+    char *text;
+    int r;
+
+    avm_json_object(show.j, NULL);
+    avm_json_int(show.j, "version", 1);
+    avm_json_array(show.j, "domains");
+    r = db_learned_each(db, who ? &who->uuid : NULL, show_row, &show);
+    avm_json_end(show.j);
+    avm_json_end(show.j);
+    text = avm_json_finish(show.j);
+    if (!r && (show.shown || !who))
+        return text;
+    free(text);
+    return r ? answer_error(EXIT_FAILED, "database: %s", db_error(db))
+             : store_nothing_learned(who);
+}
+
+static char *model_forget(struct db *db, const struct who *who)
+{
+    int r = db_learned_rm(db, &who->uuid);
+    struct avm_json *j;
+
+    if (r < 0)
+        return answer_error(EXIT_FAILED, "database: %s", db_error(db));
+    if (!r)
+        return store_nothing_learned(who);
+    j = avm_json_new();
+    avm_json_object(j, NULL);
+    avm_json_int(j, "version", 1);
+    avm_json_int(j, "forgotten", 1);
+    avm_json_end(j);
+    return avm_json_finish(j);
+}
+
 char *store_answer(struct db *db, const struct who *running, size_t nr,
                    const struct request *req)
 {
@@ -281,11 +430,13 @@ char *store_answer(struct db *db, const struct who *running, size_t nr,
     bool is_set = !strcmp(req->op, "need-set");
     bool is_rm = !strcmp(req->op, "need-rm");
     bool is_import = !strcmp(req->op, "need-import");
+    bool is_show = !strcmp(req->op, "model-show");
+    bool is_forget = !strcmp(req->op, "model-forget");
     struct who who;
     char *refusal;
 
-    if (!is_list && !is_set && !is_rm && !is_import &&
-        strcmp(req->op, "history"))
+    if (!is_list && !is_set && !is_rm && !is_import && !is_show &&
+        !is_forget && strcmp(req->op, "history"))
         return NULL;
     if (!db)
         return answer_error(EXIT_FAILED,
@@ -294,12 +445,14 @@ char *store_answer(struct db *db, const struct who *running, size_t nr,
         return need_list(db);
     if (is_import)
         return need_import(db, req);
-    if (is_set || is_rm || req->domain[0]) {
+    if (is_set || is_rm || is_forget || req->domain[0]) {
         refusal = who_find(db, running, nr, req->domain, &who);
         if (refusal)
             return refusal;
     }
     return is_set ? need_set(db, &who, req)
          : is_rm ? need_rm(db, &who)
+         : is_forget ? model_forget(db, &who)
+         : is_show ? model_show(db, running, nr, req->domain[0] ? &who : NULL)
          : history(db, req->domain[0] ? &who : NULL, req);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Requests that need only the database: need-set, need-list, need-rm,
- * need-import, history.
+ * need-import, history; and model-show and model-forget, if avmd does not run.
  * avmd answers them; without avmd, avm calls the same code itself.
  */
 #ifndef AGENT_STORE_H
@@ -24,6 +24,16 @@ struct who {
  */
 char *who_find(struct db *db, const struct who *running, size_t nr,
                const char *text, struct who *who);
+
+/*
+ * One element of "domains" of the answer to model-show. 'whole': with all of its
+ * buckets. seen_ns is CLOCK_REALTIME, 0: now.
+ */
+struct avm_json;
+void store_put_learned(struct avm_json *j, const struct who *who,
+                       int64_t seen_ns, const struct avm_learned *l,
+                       bool whole);
+char *store_nothing_learned(const struct who *who);
 
 /* NULL if the request is not one of these. */
 char *store_answer(struct db *db, const struct who *running, size_t nr,

@@ -146,6 +146,27 @@ enum avm_metric {
     AVM_NR_METRICS,
 };
 
+/* What is learnt of each domain: how much of its time it had how much of it. */
+enum avm_learned_metric {
+    AVM_LEARNED_DEMAND,      /* "demand_permille": running and runnable, at
+                                most 1000 for each vCPU                     */
+    AVM_LEARNED_WAIT,        /* "wait_permille": runnable; with records only */
+    AVM_LEARNED_LATENCY,     /* "latency_p99_us": wake to run, of a window
+                                with wake-ups; with records only            */
+    AVM_LEARNED_NET,         /* "net_bps": both ways                        */
+    AVM_LEARNED_DISK,        /* "disk_bps": read and written                */
+    AVM_NR_LEARNED,
+};
+
+/* What a domain does now, beside its own past. */
+enum avm_past_is {
+    AVM_PAST_UNKNOWN,        /* not enough past, or no figure now           */
+    AVM_PAST_LOW,            /* less than in 95% of the time                */
+    AVM_PAST_USUAL,
+    AVM_PAST_HIGH,           /* more than in 95% of the time                */
+    AVM_NR_PAST_IS,
+};
+
 /* Resources a domain can wait for. */
 enum avm_resource { AVM_RES_CPU, AVM_RES_NET, AVM_RES_DISK, AVM_NR_RES };
 
@@ -161,6 +182,8 @@ const char *avm_urgency_name(enum avm_urgency u);
 const char *avm_verdict_name(enum avm_verdict v);
 const char *avm_change_state_name(enum avm_change_state s);
 const char *avm_metric_name(enum avm_metric m);
+const char *avm_learned_name(enum avm_learned_metric m);
+const char *avm_past_name(enum avm_past_is p);
 const char *avm_scheduler_name(uint32_t sched_id);
 int avm_class_parse(const char *word);
 int avm_metric_parse(const char *word);
@@ -421,6 +444,57 @@ struct avm_psi_window {
 
 #define AVM_TEXT_LEN 192
 
+/* ------------------------------------------------------------------------ */
+/* What was learnt of a domain                                              */
+
+#define AVM_LEARNED_BUCKETS 22
+
+/*
+ * Milliseconds of its time. All of them but observed_ms are halved each time
+ * that some sum of them comes to AVM_LEARNED_SUM_MS, so that a day counts twice
+ * as much as the day before it. A window that does not tell adds nothing.
+ */
+struct avm_learned {
+    uint64_t observed_ms;        /* ever, up to INT64_MAX; never halved     */
+    uint32_t class_ms[AVM_NR_CLASSES];
+    uint32_t ms[AVM_NR_LEARNED][AVM_LEARNED_BUCKETS];
+};
+
+/* Each of class_ms[], ms[0][], ms[1][] ... is less than this, in sum.       */
+#define AVM_LEARNED_SUM_MS    172800000u
+/* Of a shorter past nothing is concluded.                                   */
+#define AVM_LEARNED_ENOUGH_MS 3600000u
+
+/* 0, or -1 with EINVAL: no such thing can have been learnt. */
+int avm_learned_check(const struct avm_learned *l);
+
+/* The most that counts for this bucket, UINT64_MAX for the last one. */
+uint64_t avm_learned_most(enum avm_learned_metric m, unsigned int bucket);
+
+/*
+ * For this part (0 .. 1000) of the time it was at most so much: the most of a
+ * bucket, and so UINT64_MAX for more than there are buckets for. 0 if nothing
+ * was learnt.
+ */
+uint64_t avm_learned_quantile(const struct avm_learned *l,
+                              enum avm_learned_metric m, uint32_t permille);
+
+/* Its past, and what it does now beside it. */
+struct avm_past {
+    uint64_t observed_ms;
+    bool enough;                 /* AVM_LEARNED_ENOUGH_MS and more          */
+    uint32_t class_permille[AVM_NR_CLASSES]; /* of the time                 */
+    uint32_t busy_permille[AVM_NR_CLASSES];  /* of the time in which it was
+                                    neither idle nor unknown; all are 0 if
+                                    that was too short to tell              */
+    struct {
+        bool enough;             /* the rest means something                */
+        uint64_t usual, high;    /* at most so much in 50%, in 95% of the
+                                    time; see avm_learned_quantile()        */
+        enum avm_past_is now;
+    } of[AVM_NR_LEARNED];
+};
+
 struct avm_domain {
     struct avm_uuid uuid;
     uint32_t domid;
@@ -447,6 +521,7 @@ struct avm_domain {
     char evidence[AVM_TEXT_LEN]; /* "run 98% of a CPU, 2 wakes/s, ..."      */
     enum avm_verdict verdict;
     char verdict_why[AVM_TEXT_LEN]; /* with the figures that it is made of  */
+    struct avm_past past;        /* up to the window before                 */
 };
 
 /* ------------------------------------------------------------------------ */
@@ -519,6 +594,32 @@ int avm_state_config(avm_state *st, const struct avm_config *c);
  * NULL: the built-in ones, as in a new state. EINVAL: avm_models_check().
  */
 int avm_state_models(avm_state *st, const struct avm_models *models);
+
+/* What was learnt of one domain, there or not. */
+struct avm_learned_of {
+    struct avm_uuid uuid;
+    uint64_t last_ns;            /* time of the last sample that it was in, 0:
+                                    of none that this state has seen        */
+    struct avm_learned learned;
+};
+
+/*
+ * What an earlier state had learnt of a domain, which need not be there; it
+ * counts from the next avm_observe() on. If more is known of it already, that
+ * stays. EINVAL: avm_learned_check(). ENOMEM.
+ */
+int avm_state_learned(avm_state *st, const struct avm_uuid *uuid,
+                      const struct avm_learned *l);
+/* Learns anew, from the next avm_observe() on. Was there anything? */
+bool avm_state_forget(avm_state *st, const struct avm_uuid *uuid);
+/*
+ * All that is known, ascending UUID: of the domains of the last sample and of at
+ * most 4096 others. Valid until one of the two calls above or avm_observe().
+ */
+const struct avm_learned_of *const *avm_learned_all(const avm_state *st,
+                                                    size_t *nr);
+const struct avm_learned_of *avm_learned_by_uuid(const avm_state *st,
+                                                 const struct avm_uuid *uuid);
 
 /*
  * Takes the needs over (copied); they replace the earlier ones. Domains that
@@ -735,6 +836,19 @@ char *avm_json_models(const struct avm_models *models);
  */
 int avm_models_parse(const char *text, size_t len, struct avm_models *models,
                      char *err, size_t err_len);
+/*
+ * {"version":1,"observed_ms":N,"class_ms":{"idle":N,...},"demand_permille":[
+ * N,...],...}: the milliseconds of each bucket. What avm_learned_check() refuses
+ * is not written: EINVAL.
+ */
+char *avm_json_learned(const struct avm_learned *l);
+/*
+ * And back, from text that nobody needs to have checked; it need not end in
+ * NUL. Anything that avm_json_learned() would not have written: -1 with EINVAL,
+ * one line in err, and 'l' as it was. ENOMEM.
+ */
+int avm_learned_parse(const char *text, size_t len, struct avm_learned *l,
+                      char *err, size_t err_len);
 
 #ifdef __cplusplus
 }

@@ -134,6 +134,44 @@ static void json_domain(struct avm_json *j, const char *key,
     avm_json_end(j);
 }
 
+/* UINT64_MAX: above all that there is a bucket for. */
+static void json_figure(struct avm_json *j, const char *key, uint64_t v)
+{
+    if (v == UINT64_MAX)
+        avm_json_null(j, key);
+    else
+        avm_json_uint(j, key, v);
+}
+
+static void json_past(struct avm_json *j, const char *key,
+                      const struct avm_domain *d)
+{
+    const struct avm_past *p = &d->past;
+    int c, m;
+
+    avm_json_object(j, key);
+    avm_json_uint(j, "observed_ms", p->observed_ms);
+    avm_json_uint(j, "enough_ms", AVM_LEARNED_ENOUGH_MS);
+    avm_json_bool(j, "enough", p->enough);
+    avm_json_bool(j, "like_past", avm_like_past(d));
+    avm_json_bool(j, "unlike_past", avm_unlike_past(d));
+    avm_json_object(j, "class_permille");
+    for (c = 0; c < AVM_NR_CLASSES; c++)
+        if (p->class_permille[c])
+            avm_json_uint(j, avm_class_name(c), p->class_permille[c]);
+    avm_json_end(j);
+    for (m = 0; m < AVM_NR_LEARNED; m++) {
+        if (!p->of[m].enough)
+            continue;
+        avm_json_object(j, avm_learned_name(m));
+        json_figure(j, "usual", p->of[m].usual);
+        json_figure(j, "high", p->of[m].high);
+        avm_json_str(j, "now", avm_past_name(p->of[m].now));
+        avm_json_end(j);
+    }
+    avm_json_end(j);
+}
+
 static void json_change(struct avm_json *j, const struct avm_change *c)
 {
     avm_json_object(j, NULL);
@@ -289,6 +327,91 @@ static void text_now(FILE *f, const struct avm_params *p)
     fprintf(f, "\n");
 }
 
+/* "20% of a CPU", "512 us", "10 kB/s", "none". */
+static void text_figure(enum avm_learned_metric m, uint64_t v, char *buf,
+                        size_t len)
+{
+    const char *more = "";
+
+    if (v == UINT64_MAX) {
+        more = "more than ";
+        v = avm_learned_most(m, AVM_LEARNED_BUCKETS - 2);
+    }
+    if (m == AVM_LEARNED_LATENCY)
+        snprintf(buf, len, "%s%" PRIu64 " us", more, v);
+    else if ((m == AVM_LEARNED_NET || m == AVM_LEARNED_DISK) && v)
+        snprintf(buf, len, "%s%" PRIu64 " kB/s", more, v / 1000);
+    else if (m == AVM_LEARNED_NET || m == AVM_LEARNED_DISK)
+        snprintf(buf, len, "none");
+    else if (v % 10)
+        snprintf(buf, len, "%s%" PRIu64 ".%" PRIu64 "%% of a CPU", more,
+                 v / 10, v % 10);
+    else
+        snprintf(buf, len, "%s%" PRIu64 "%% of a CPU", more, v / 10);
+}
+
+static void text_past_classes(FILE *f, const struct avm_past *p)
+{
+    uint32_t permille, below = UINT32_MAX;
+    const char *sep = "";
+    int c;
+
+    /* The one of the longest time first; a trace of one is not worth a word. */
+    for (; below >= 10; below = permille) {
+        permille = 0;
+        for (c = 0; c < AVM_NR_CLASSES; c++)
+            if (p->class_permille[c] < below)
+                permille = avm_max_u32(permille, p->class_permille[c]);
+        if (permille < 10)
+            break;
+        for (c = 0; c < AVM_NR_CLASSES; c++) {
+            if (p->class_permille[c] != permille)
+                continue;
+            fprintf(f, "%s%s %u%%", sep, avm_class_name(c), permille / 10);
+            sep = ", ";
+        }
+    }
+    fprintf(f, " of the time\n");
+}
+
+static void text_past(FILE *f, const struct avm_domain *d)
+{
+    static const char *const what[AVM_NR_LEARNED] = {
+        "wants", "waits", "wakes within", "network", "disk",
+    };
+    static const char *const now[AVM_NR_PAST_IS] = {
+        "", "; now unusually low", "; now as usual", "; now unusually high",
+    };
+    const struct avm_past *p = &d->past;
+    char usual[48], high[48];
+    int m;
+
+    if (!p->enough) {
+        fprintf(f, "its own past: not enough past (%" PRIu64 " min of %u)\n",
+                p->observed_ms / 60000, AVM_LEARNED_ENOUGH_MS / 60000);
+        return;
+    }
+    fprintf(f, "its own past (%" PRIu64 " h): ", p->observed_ms / 3600000);
+    text_past_classes(f, p);
+    for (m = 0; m < AVM_NR_LEARNED; m++) {
+        if (!p->of[m].enough)
+            continue;
+        text_figure(m, p->of[m].usual, usual, sizeof(usual));
+        text_figure(m, p->of[m].high, high, sizeof(high));
+        fprintf(f, "  %s: usually %s%s, at most %s for 95%% of the time%s\n",
+                what[m], p->of[m].usual && m != AVM_LEARNED_LATENCY ?
+                "up to " : "", usual, high, now[p->of[m].now]);
+    }
+    if (avm_like_past(d))
+        fprintf(f, "  %s as nearly always when it is busy: believed at once, "
+                "and a quarter of the warm-up\n", avm_class_name(d->klass));
+    else if (avm_unlike_past(d))
+        fprintf(f, "  %s for %u.%u%% of its busy time only: a wish has to hold "
+                "twice as long\n", avm_class_name(d->klass),
+                p->busy_permille[d->klass] / 10,
+                p->busy_permille[d->klass] % 10);
+}
+
 static void text_grants(FILE *f, const struct avm_plan *p,
                         const struct avm_domain *d)
 {
@@ -405,6 +528,7 @@ char *avm_explain(const avm_state *st, const struct avm_uuid *uuid)
     text_psi(f, &st->psi);
     fprintf(f, "verdict: %s: %s\n", avm_verdict_name(d->verdict),
             d->verdict_why);
+    text_past(f, d);
     text_now(f, &d->params);
     fprintf(f, "wished:\n");
     for (i = 0; p && i < p->nr; i++) {
@@ -445,6 +569,7 @@ char *avm_json_explain(const avm_state *st, const struct avm_uuid *uuid)
     json_domain(j, "domain", d, AVM_MODE_INHERIT);
     json_window(j, "window", d);
     json_psi(j, &st->psi);
+    json_past(j, "past", d);
     avm_json_array(j, "changes");
     for (i = 0; p && i < p->nr; i++)
         if (concerns(&p->change[i], d))

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 
 #include "state.h"
 
@@ -106,6 +107,8 @@ avm_state *avm_state_new(const struct avm_config *c)
 
 void avm_state_free(avm_state *st)
 {
+    size_t i;
+
     if (!st)
         return;
     free(st->dom);
@@ -115,6 +118,9 @@ void avm_state_free(avm_state *st)
     free(st->by_uuid);
     free(st->restored);
     free(st->need);
+    for (i = 0; i < st->nr_learned; i++)
+        free(st->learned[i]);
+    free(st->learned);
     free(st->foreign);
     free(st->budget.at_ms);
     avm_plan_free(st->last_plan);
@@ -139,7 +145,9 @@ static int by_uuid_cmp(const void *pa, const void *pb)
 }
 
 _Static_assert(!offsetof(struct avm_need, uuid) &&
-               !offsetof(struct avm_by_uuid, uuid), "uuid_cmp() needs that");
+               !offsetof(struct avm_by_uuid, uuid) &&
+               !offsetof(struct avm_learned_of, uuid),
+               "uuid_cmp() needs that");
 
 static struct avm_by_uuid *by_uuid_new(const struct avm_sample *s)
 {
@@ -270,6 +278,210 @@ int avm_state_needs(avm_state *st, const struct avm_need *need, size_t nr)
 }
 
 /* ------------------------------------------------------------------------ */
+/* Learned                                                                  */
+
+/*
+ * Of those that are not there. Two MB; who has more domains than that coming and
+ * going does not see most of them again.
+ */
+#define ABSENT_MAX 4096
+
+static int learned_cmp(const void *uuid, const void *pp)
+{
+    return uuid_cmp(uuid, *(struct avm_learned_of *const *)pp);
+}
+
+static struct avm_learned_of *learned_of(const avm_state *st,
+                                         const struct avm_uuid *uuid)
+{
+    struct avm_learned_of **x = NULL;
+
+    if (st->nr_learned)
+        x = bsearch(uuid, st->learned, st->nr_learned, sizeof(*x),
+                    learned_cmp);
+    return x ? *x : NULL;
+}
+
+static int learned_room(avm_state *st, size_t nr)
+{
+    size_t room = st->learned_room;
+    struct avm_learned_of **bigger;
+
+    if (nr <= room)
+        return 0;
+    room += room / 2;
+    if (room < nr)
+        room = nr;
+    bigger = realloc(st->learned, room * sizeof(*bigger));
+    if (!bigger)
+        return -1;
+    st->learned = bigger;
+    st->learned_room = room;
+    return 0;
+}
+
+/*
+ * The first of learned[from ...] that is not before this UUID. Near is found
+ * sooner than far, for who walks through all of them, or through a few.
+ */
+static size_t learned_at(const avm_state *st, size_t from,
+                         const struct avm_uuid *uuid)
+{
+    size_t lo = from, hi, step, mid;
+
+    for (step = 1; lo < st->nr_learned &&
+                   uuid_cmp(st->learned[lo], uuid) < 0; step *= 2) {
+        from = lo + 1;
+        lo += step;
+    }
+    hi = lo < st->nr_learned ? lo : st->nr_learned;
+    while (from < hi) {
+        mid = from + (hi - from) / 2;
+        if (uuid_cmp(st->learned[mid], uuid) < 0)
+            from = mid + 1;
+        else
+            hi = mid;
+    }
+    return from;
+}
+
+/*
+ * Those of these UUIDs, which ascend, that are not known yet: how many there
+ * are, and if 'fresh' is not NULL one made for each. -1: no memory.
+ */
+static ssize_t learned_missing(const avm_state *st,
+                               const struct avm_by_uuid *by_uuid, size_t nr,
+                               struct avm_learned_of **fresh)
+{
+    size_t i, k = 0;
+    ssize_t n = 0;
+
+    for (i = 0; i < nr; i++) {
+        if (i && avm_uuid_equal(&by_uuid[i - 1].uuid, &by_uuid[i].uuid))
+            continue;
+        k = learned_at(st, k, &by_uuid[i].uuid);
+        if (k < st->nr_learned && !uuid_cmp(st->learned[k], &by_uuid[i]))
+            continue;
+        if (fresh) {
+            fresh[n] = calloc(1, sizeof(**fresh));
+            if (!fresh[n])
+                break;
+            fresh[n]->uuid = by_uuid[i].uuid;
+        }
+        n++;
+    }
+    if (i == nr)
+        return n;
+    while (n--)
+        free(fresh[n]);
+    return -1;
+}
+
+/* Each of these UUIDs, which ascend, has one. */
+static int learned_for(avm_state *st, const struct avm_by_uuid *by_uuid,
+                       size_t nr)
+{
+    ssize_t more = learned_missing(st, by_uuid, nr, NULL), k;
+    size_t end = st->nr_learned, at;
+    struct avm_learned_of **fresh;
+
+    if (!more)
+        return 0;
+    fresh = calloc((size_t)more, sizeof(*fresh));
+    if (!fresh || learned_room(st, st->nr_learned + (size_t)more) ||
+        learned_missing(st, by_uuid, nr, fresh) < 0) {
+        free(fresh);
+        return -1;
+    }
+    /* The last one first: it and those behind it go to their places. */
+    for (k = more - 1; k >= 0; k--, end = at) {
+        at = learned_at(st, 0, &fresh[k]->uuid);
+        memmove(&st->learned[at + (size_t)k + 1], &st->learned[at],
+                (end - at) * sizeof(*fresh));
+        st->learned[at + (size_t)k] = fresh[k];
+    }
+    st->nr_learned += (size_t)more;
+    free(fresh);
+    return 0;
+}
+
+static int last_cmp(const void *pa, const void *pb)
+{
+    const uint64_t *a = pa, *b = pb;
+
+    return *a < *b ? -1 : *a > *b;
+}
+
+/* Too many that are gone: half of them go, those that are gone for longest. */
+static void learned_limit(avm_state *st, size_t nr_there, uint64_t now_ns)
+{
+    uint64_t *last, from;
+    size_t i, nr = 0, kept = 0, drop;
+
+    /* Two of one UUID make it look like fewer: then it is a little later. */
+    if (st->nr_learned <= nr_there + ABSENT_MAX)
+        return;
+    last = calloc(st->nr_learned, sizeof(*last));
+    if (!last)
+        return; /* next time */
+    for (i = 0; i < st->nr_learned; i++)
+        if (st->learned[i]->last_ns != now_ns)
+            last[nr++] = st->learned[i]->last_ns;
+    qsort(last, nr, sizeof(*last), last_cmp);
+    drop = nr - ABSENT_MAX / 2;
+    from = last[drop];
+    free(last);
+    for (i = 0; i < st->nr_learned; i++) {
+        struct avm_learned_of *x = st->learned[i];
+
+        if (drop && x->last_ns != now_ns && x->last_ns <= from) {
+            drop--;
+            free(x);
+            continue;
+        }
+        st->learned[kept++] = x;
+    }
+    st->nr_learned = kept;
+}
+
+int avm_state_learned(avm_state *st, const struct avm_uuid *uuid,
+                      const struct avm_learned *l)
+{
+    struct avm_by_uuid one = { .uuid = *uuid };
+    struct avm_learned_of *x;
+
+    if (avm_learned_check(l) || learned_for(st, &one, 1))
+        return -1;
+    x = learned_of(st, uuid);
+    if (l->observed_ms >= x->learned.observed_ms)
+        x->learned = *l;
+    return 0;
+}
+
+bool avm_state_forget(avm_state *st, const struct avm_uuid *uuid)
+{
+    struct avm_learned_of *x = learned_of(st, uuid);
+    bool any = x && x->learned.observed_ms;
+
+    if (x)
+        memset(&x->learned, 0, sizeof(x->learned));
+    return any;
+}
+
+const struct avm_learned_of *const *avm_learned_all(const avm_state *st,
+                                                    size_t *nr)
+{
+    *nr = st->nr_learned;
+    return (const struct avm_learned_of *const *)st->learned;
+}
+
+const struct avm_learned_of *avm_learned_by_uuid(const avm_state *st,
+                                                 const struct avm_uuid *uuid)
+{
+    return learned_of(st, uuid);
+}
+
+/* ------------------------------------------------------------------------ */
 /* Observe                                                                  */
 
 static struct avm_memory *memory_of(const avm_state *st,
@@ -344,6 +556,7 @@ static void observe_one(avm_state *st, const struct avm_domain_sample *s,
                         struct avm_memory *m)
 {
     uint64_t now_ms = mono_ns / NS_PER_MS;
+    struct avm_learned_of *learned = learned_of(st, &s->uuid);
     enum avm_class was;
     unsigned int windows, oldest, before;
     struct avm_reading *now;
@@ -398,9 +611,14 @@ static void observe_one(avm_state *st, const struct avm_domain_sample *s,
     }
 
     was = d->klass;
+    avm_remember(&learned->learned, d);
     avm_evaluate(&st->models, d, windows);
     if (d->klass != was)
         d->class_since_ms = now_ms;
+    /* Two that have one UUID for a moment have one time together. */
+    if (learned->last_ns != mono_ns)
+        avm_learn(&learned->learned, d);
+    learned->last_ns = mono_ns;
 
     for (k = 0; k < AVM_NR_KNOBS; k++)
         if (avm_foreign_check(&st->config, d, m, k, now_ms,
@@ -517,7 +735,8 @@ int avm_observe(avm_state *st, const struct avm_sample *sample)
 
     foreign = calloc(room * AVM_NR_KNOBS, sizeof(*foreign));
     by_uuid = by_uuid_new(sample);
-    if (!foreign || !by_uuid || spare_for(st, room)) {
+    if (!foreign || !by_uuid || spare_for(st, room) ||
+        learned_for(st, by_uuid, sample->nr)) {
         free(by_uuid);
         free(foreign);
         return -1;
@@ -536,6 +755,7 @@ int avm_observe(avm_state *st, const struct avm_sample *sample)
     observe_psi(st, sample);
     avm_charge(dom, sample->nr);
     judge(dom, sample->nr, &st->psi);
+    learned_limit(st, sample->nr, sample->mono_ns);
 
     room = st->room;
     st->room = st->spare_room;

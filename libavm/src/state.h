@@ -37,6 +37,9 @@ struct avm_state {
     size_t nr_needs;
     struct avm_need *need;       /* ascending UUID                           */
 
+    size_t nr_learned, learned_room;
+    struct avm_learned_of **learned; /* ascending UUID                       */
+
     size_t nr_foreign;
     struct avm_change *foreign;
 

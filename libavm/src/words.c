@@ -44,6 +44,14 @@ static const char *const metric_names[AVM_NR_METRICS] = {
     "net_packets_per_s", "disk_reqs_per_s", "net_share_permille", "us_per_io",
 };
 
+static const char *const learned_names[AVM_NR_LEARNED] = {
+    "demand_permille", "wait_permille", "latency_p99_us", "net_bps", "disk_bps",
+};
+
+static const char *const past_names[AVM_NR_PAST_IS] = {
+    "unknown", "low", "usual", "high",
+};
+
 /* By XEN_SCHEDULER_*: the numbers are part of Xen's interface. */
 static const char *const scheduler_names[] = {
     [4] = "sedf", [5] = "credit", [6] = "credit2", [7] = "arinc653",
@@ -104,6 +112,16 @@ const char *avm_change_state_name(enum avm_change_state s)
 const char *avm_metric_name(enum avm_metric m)
 {
     return name_of(metric_names, AVM_NR_METRICS, m);
+}
+
+const char *avm_learned_name(enum avm_learned_metric m)
+{
+    return name_of(learned_names, AVM_NR_LEARNED, m);
+}
+
+const char *avm_past_name(enum avm_past_is p)
+{
+    return name_of(past_names, AVM_NR_PAST_IS, p);
 }
 
 const char *avm_scheduler_name(uint32_t sched_id)

@@ -481,7 +481,8 @@ static void test_from_version_1(void **state)
     (void)state;
     assert_int_equal(db_need_set(db, &need), 0);
     db_close(db);
-    sql("DROP INDEX change_other;"
+    sql("DROP TABLE learned;"
+        "DROP INDEX change_other;"
         "ALTER TABLE need DROP COLUMN net_max_bps;"
         "ALTER TABLE need DROP COLUMN disk_max_bps;"
         "PRAGMA user_version = 1");
@@ -491,6 +492,203 @@ static void test_from_version_1(void **state)
     assert_int_equal(got.need.cap_pct, 70);
     assert_int_equal(got.need.net_max_bps, 0);
     assert_int_equal(got.need.disk_max_bps, 0);
+    db_close(db);
+}
+
+/* ------------------------------------------------------------------------ */
+/* Learned                                                                  */
+
+/* "name:text@seen " of each row. */
+static int tell_learned(const struct db_learned *row, void *arg)
+{
+    char *told = arg;
+    size_t len = strlen(told);
+
+    snprintf(told + len, 512 - len, "%s:%s@%d ", row->name, row->text,
+             (int)row->seen_ns);
+    return 0;
+}
+
+static const char *learned(struct db *db, const struct avm_uuid *uuid)
+{
+    static char told[512];
+
+    told[0] = '\0';
+    assert_int_equal(db_learned_each(db, uuid, tell_learned, told), 0);
+    return told;
+}
+
+static void put(struct db *db, const struct avm_uuid *uuid, const char *name,
+                int64_t seen_ns, const char *text)
+{
+    struct db_learned row = { .uuid = *uuid, .seen_ns = seen_ns,
+                              .text = text };
+
+    strcpy(row.name, name);
+    assert_int_equal(db_learned_put(db, &row), 0);
+}
+
+static void test_learned(void **state)
+{
+    struct db *db = open_it(DB_CREATE), *other;
+    struct avm_uuid uuid;
+
+    (void)state;
+    assert_int_equal(db_learned_begin(db, false), 0);
+    put(db, &uuid_a, "web", 10, "A");
+    put(db, &uuid_b, "db", 20, "B");
+    /* While one writes the other does not wait, unless it wants to. */
+    other = open_it(0);
+    assert_int_equal(db_learned_begin(other, false), 1);
+    assert_string_equal(learned(other, NULL), "");
+    assert_int_equal(db_learned_end(db, 0), 0);
+    assert_string_equal(learned(other, NULL), "web:A@10 db:B@20 ");
+    assert_int_equal(db_learned_begin(other, false), 0);
+    assert_int_equal(db_learned_end(other, 0), 0);
+    db_close(other);
+
+    /* It replaces; a domain that is gone keeps its name. */
+    assert_int_equal(db_learned_begin(db, true), 0);
+    put(db, &uuid_a, "", 30, "AA");
+    put(db, &uuid_b, "db2", 20, "BB");
+    assert_int_equal(db_learned_end(db, 0), 0);
+    assert_string_equal(learned(db, &uuid_a), "web:AA@30 ");
+    assert_int_equal(db_learned_find_name(db, "db2", &uuid), 1);
+    assert_true(avm_uuid_equal(&uuid, &uuid_b));
+    assert_int_equal(db_learned_find_name(db, "db", &uuid), 0);
+
+    /* What was not seen for too long goes. */
+    assert_int_equal(db_learned_begin(db, true), 0);
+    assert_int_equal(db_learned_end(db, 20), 0);
+    assert_string_equal(learned(db, NULL), "web:AA@30 db2:BB@20 ");
+    assert_int_equal(db_learned_begin(db, true), 0);
+    assert_int_equal(db_learned_end(db, 21), 0);
+    assert_string_equal(learned(db, NULL), "web:AA@30 ");
+
+    assert_int_equal(db_learned_rm(db, &uuid_a), 1);
+    assert_int_equal(db_learned_rm(db, &uuid_a), 0);
+    assert_string_equal(learned(db, NULL), "");
+    db_close(db);
+}
+
+static int count_learned(const struct db_learned *row, void *arg)
+{
+    (void)row;
+    ++*(int *)arg;
+    return 0;
+}
+
+/* A build farm: those that were seen last stay. */
+static void test_learned_bound(void **state)
+{
+    struct db *db = open_it(DB_CREATE);
+    struct avm_uuid uuid = { { 0 } };
+    uint32_t i;
+    int nr = 0;
+
+    (void)state;
+    assert_int_equal(db_learned_begin(db, true), 0);
+    for (i = 0; i < DB_LEARNED_MAX + 3; i++) {
+        memcpy(uuid.b, &i, sizeof(i));
+        put(db, &uuid, "vm", 1000 - (int)(i % 4), "x");
+    }
+    i = 3; /* of those that were seen first */
+    memcpy(uuid.b, &i, sizeof(i));
+    put(db, &uuid, "vm", 1, "old");
+    assert_int_equal(db_learned_end(db, 0), 0);
+    assert_int_equal(db_learned_each(db, NULL, count_learned, &nr), 0);
+    assert_int_equal(nr, DB_LEARNED_MAX);
+    assert_string_equal(learned(db, &uuid), "");
+    db_close(db);
+}
+
+/* All or nothing, and then it goes on. */
+static void test_learned_disk_full(void **state)
+{
+    struct rlimit old, tight = { .rlim_cur = 0 };
+    struct db *db = open_it(DB_CREATE);
+
+    (void)state;
+    assert_int_equal(db_learned_begin(db, true), 0);
+    put(db, &uuid_a, "web", 10, "A");
+    assert_int_equal(db_learned_end(db, 0), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    tight.rlim_max = old.rlim_max;
+    assert_int_equal(db_learned_begin(db, true), 0);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    put(db, &uuid_a, "web", 20, "AA");
+    put(db, &uuid_b, "db", 20, "B");
+    assert_int_equal(db_learned_end(db, 0), -1);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_true(db_error(db)[0] && !strstr(db_error(db), "not an error"));
+    assert_string_equal(learned(db, NULL), "web:A@10 ");
+
+    assert_int_equal(db_learned_begin(db, true), 0);
+    put(db, &uuid_b, "db", 20, "B");
+    assert_int_equal(db_learned_end(db, 0), 0);
+    assert_string_equal(learned(db, NULL), "web:A@10 db:B@20 ");
+    db_close(db);
+}
+
+/* kill -9 between the first row and the end: as if nothing had been begun. */
+static void test_learned_killed(void **state)
+{
+    struct db *db = open_it(DB_CREATE);
+    int status;
+    pid_t pid;
+
+    (void)state;
+    assert_int_equal(db_learned_begin(db, true), 0);
+    put(db, &uuid_a, "web", 10, "A");
+    assert_int_equal(db_learned_end(db, 0), 0);
+    db_close(db);
+    pid = fork();
+    if (!pid) {
+        db = db_open(dir, 0, msg, sizeof(msg));
+        if (!db || db_learned_begin(db, true))
+            _exit(1);
+        put(db, &uuid_a, "web", 20, "AA");
+        put(db, &uuid_b, "db", 20, "B");
+        raise(SIGKILL);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+    db = open_it(0);
+    assert_string_equal(learned(db, NULL), "web:A@10 ");
+    assert_int_equal(db_learned_begin(db, false), 0); /* nothing is locked */
+    assert_int_equal(db_learned_end(db, 0), 0);
+    db_close(db);
+}
+
+/* The table comes to what was there, and leaves it alone. */
+static void test_learned_migration(void **state)
+{
+    struct db *db = open_it(DB_CREATE);
+    struct db_need need = {
+        .need = { .uuid = uuid_a, .role = AVM_ROLE_INTERACTIVE },
+        .name = "web",
+    }, got;
+    struct db_change c = {
+        .uuid = uuid_a, .domid = 3, .actor = "avmd", .state = "applied",
+    };
+
+    (void)state;
+    assert_int_equal(db_need_set(db, &need), 0);
+    assert_int_equal(db_change_begin(db, &c), 0);
+    db_close(db);
+    sql("DROP TABLE learned; PRAGMA user_version = 3");
+    db = open_it(0);
+    assert_int_equal(db_need_get(db, &uuid_a, &got), 1);
+    assert_int_equal(got.need.role, AVM_ROLE_INTERACTIVE);
+    assert_int_equal(db_change_undone(db, &uuid_a, 3, AVM_KNOB_WEIGHT), 0);
+    assert_string_equal(learned(db, NULL), "");
+    assert_int_equal(db_learned_begin(db, true), 0);
+    put(db, &uuid_a, "web", 10, "A");
+    assert_int_equal(db_learned_end(db, 0), 0);
+    db_close(db);
+    db = open_it(0);
+    assert_string_equal(learned(db, NULL), "web:A@10 ");
     db_close(db);
 }
 
@@ -542,6 +740,11 @@ int main(void)
         TEST(test_newer),
         TEST(test_migration),
         TEST(test_from_version_1),
+        TEST(test_learned),
+        TEST(test_learned_bound),
+        TEST(test_learned_disk_full),
+        TEST(test_learned_killed),
+        TEST(test_learned_migration),
         TEST(test_missing),
         TEST(test_disk_full),
     };

@@ -292,6 +292,95 @@ static void the_models_of_the_recording(void **state)
     free(text);
 }
 
+/* ------------------------------------------------------------------------ */
+/* What avmd knew before                                                    */
+
+/* The idler has work, and waits half of the time for what the hog does. */
+static void idler_waits(void)
+{
+    struct avm_counters *c = &host.dom[1].count;
+
+    c->cpu_ns += S / 5;
+    c->running_ns += S / 5;
+    c->runnable_ns += S / 5;
+    c->wakes += 20;
+    c->blocks += 20;
+    c->latency[12] += 20;
+}
+
+/* The hog is in the background; it was of class 'klass', if not unknown. */
+static void write_known(enum avm_class klass, int forget_at)
+{
+    struct avm_learned l = { .observed_ms = 7200000 };
+    struct record *r = open_ok();
+    int i;
+
+    l.class_ms[klass] = 7200000;
+    host_init();
+    host.settings.loop.warmup_ms = 60000;
+    host.need.cap_set = false;
+    host.need.role = AVM_ROLE_BACKGROUND;
+    record_settings(r, &host.settings);
+    if (klass != AVM_CLASS_UNKNOWN)
+        record_past(r, &host.dom[2].uuid, &l);
+    for (i = 0; i < 80; i++) {
+        if (i == forget_at)
+            record_past(r, &host.dom[2].uuid, NULL);
+        idler_waits();
+        write_rounds(r, 1);
+    }
+    record_close(r);
+}
+
+/* When the first change is made, ms. */
+static int first_change(void)
+{
+    struct story s, again;
+    char *at;
+
+    replay_ok(AVM_MODE_INHERIT, &s, NULL);
+    replay_ok(AVM_MODE_INHERIT, &again, NULL);
+    assert_string_equal(s.text, again.text);
+    at = strstr(s.text, " hog weight");
+    if (!at)
+        at = strstr(s.text, " hog urgency");
+    if (!at)
+        fail_msg("no change: %s", s.text);
+    while (at > s.text && at[-1] != '\n')
+        at--;
+    return atoi(at);
+}
+
+static void the_past_of_the_recording(void **state)
+{
+    char *text;
+    size_t len;
+
+    (void)state;
+    write_known(AVM_CLASS_UNKNOWN, -1);
+    assert_int_equal(first_change(), 60000);
+    setup(NULL);
+    write_known(AVM_CLASS_NET, -1);
+    assert_int_equal(first_change(), 60000);
+    setup(NULL);
+    write_known(AVM_CLASS_CPU, 5);
+    assert_int_equal(first_change(), 60000);
+    setup(NULL);
+    write_known(AVM_CLASS_CPU, -1);
+    assert_in_range(first_change(), 15000, 17000);
+
+    text = file_text(&len);
+    edited(text, "\"past\"", "{\"version\":1", "{\"version\":2", 2,
+           "learned: \"version\" must be 1");
+    edited(text, "", "\"past\":1", "\"past\":2", 2, "another version");
+    edited(text, "\"past\":1", "\"uuid\":\"02", "\"uuid\":\"02-", 2,
+           "\"uuid\" must be a UUID");
+    edited(text, "\"past\":1", "\"learned\"", "\"learnt\"", 2,
+           "learned: \"version\" must be 1");
+    edited(text, "\"past\":1", "7200000", "7199999", 2, "more time than");
+    free(text);
+}
+
 /* The recorded avmd made the same change: nobody else did anything. */
 static void the_same_as_recorded(void **state)
 {
@@ -624,6 +713,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(settings_round_trip, setup),
         cmocka_unit_test_setup(the_models_of_the_recording, setup),
+        cmocka_unit_test_setup(the_past_of_the_recording, setup),
         cmocka_unit_test_setup(the_same_as_recorded, setup),
         cmocka_unit_test_setup(what_auto_would_have_done, setup),
         cmocka_unit_test_setup(someone_else_in_the_recording, setup),

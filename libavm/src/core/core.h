@@ -97,6 +97,22 @@ void avm_judge(struct avm_domain *d, const struct avm_domain *backend,
 uint32_t avm_demand_permille(const struct avm_domain *d);
 
 /* ------------------------------------------------------------------------ */
+/* learn: evaluate's memory of each domain                                  */
+
+/* Sets d->past: what 'l' tells, beside d->smooth. Before avm_evaluate(). */
+void avm_remember(const struct avm_learned *l, struct avm_domain *d);
+
+/* Adds d->window, in which it was d->klass. After avm_evaluate(). */
+void avm_learn(struct avm_learned *l, const struct avm_domain *d);
+
+/*
+ * Is it of the class that its work has nearly always, or hardly ever, been of?
+ * Both are false if there is no telling.
+ */
+bool avm_like_past(const struct avm_domain *d);
+bool avm_unlike_past(const struct avm_domain *d);
+
+/* ------------------------------------------------------------------------ */
 /* decide                                                                   */
 
 enum avm_wish_kind {
@@ -116,6 +132,9 @@ struct avm_wish {
     uint32_t gain_permille;
     bool refused;                /* by resolve; reason in why_not            */
     bool after_gives;            /* granted if all who give in its group do  */
+    bool like_past;              /* its domain is of its usual class         */
+    bool unlike_past;            /* it hardly ever was of this class, ...    */
+    char past[80];               /* ... in words                             */
     size_t group;                /* resolve: of avm_groups()                 */
     char reason[AVM_TEXT_LEN];
     char why_not[AVM_TEXT_LEN];
@@ -280,6 +299,18 @@ bool avm_foreign_check(const struct avm_config *c, const struct avm_domain *d,
  * late costs little, too early makes a load that comes and goes flap.
  */
 #define AVM_RETURN_HOLD_FACTOR 4
+
+/*
+ * So many times hold_decisions if the domain hardly ever did such a thing: what
+ * is no habit may well be over soon.
+ */
+#define AVM_UNLIKE_HOLD_FACTOR 2
+
+/*
+ * What part of warmup_ms a domain has that is known already and does what it
+ * always did: time for the windows to fill and a verdict to hold, no more.
+ */
+#define AVM_KNOWN_WARMUP_DIVISOR 4
 
 /*
  * When changes were applied, for the budget per minute: enough for the largest

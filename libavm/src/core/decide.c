@@ -12,6 +12,7 @@
  * A domain that never waits gains nothing from any of this, and is left alone.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core.h"
@@ -183,6 +184,13 @@ struct avm_wish *avm_wish_add(struct avm_wish *w, size_t *n,
     x->from = from;
     x->to = to;
     x->gain_permille = gain;
+    x->like_past = avm_like_past(d);
+    x->unlike_past = avm_unlike_past(d);
+    if (x->unlike_past)
+        snprintf(x->past, sizeof(x->past), "it was %s for %u.%u%% of its busy "
+                 "time only", avm_class_name(d->klass),
+                 d->past.busy_permille[d->klass] / 10,
+                 d->past.busy_permille[d->klass] % 10);
     return x;
 }
 

@@ -192,7 +192,10 @@ void avm_evaluate(const struct avm_models *models, struct avm_domain *d,
     if (!records)
         d->confidence_permille = avm_min_u32(d->confidence_permille,
                                              NO_RECORDS_MAX);
-    /* Half of the windows is enough to be as sure as the figures allow. */
-    if (windows < AVM_HISTORY / 2)
+    /*
+     * Half of the windows is enough to be as sure as the figures allow; fewer
+     * are if it always was like this.
+     */
+    if (windows < AVM_HISTORY / 2 && !avm_like_past(d))
         d->confidence_permille /= 2;
 }

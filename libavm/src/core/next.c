@@ -60,6 +60,17 @@ static uint64_t left_ms(uint64_t now_ms, uint64_t since_ms, uint64_t length)
     return now_ms < since_ms + length ? since_ms + length - now_ms : 0;
 }
 
+/*
+ * One that is known needs less of it. Not where an earlier avmd has changed the
+ * knob: nobody knows how long ago, and so the warm-up has to be the cool-down.
+ */
+static uint32_t warmup_ms(const struct avm_config *c, const struct avm_wish *w,
+                          const struct avm_knob_memory *k)
+{
+    return w->like_past && !k->ours ? c->warmup_ms / AVM_KNOWN_WARMUP_DIVISOR :
+                                      c->warmup_ms;
+}
+
 static void next_one(const struct avm_config *c, const struct avm_memory *m,
                      const struct avm_wish *w, struct avm_change *x,
                      uint32_t held_for, bool late, uint32_t *budget,
@@ -71,6 +82,8 @@ static void next_one(const struct avm_config *c, const struct avm_memory *m,
 
     if (w->kind == AVM_WISH_RETURN)
         hold *= AVM_RETURN_HOLD_FACTOR;
+    else if (w->unlike_past)
+        hold *= AVM_UNLIKE_HOLD_FACTOR;
 
     if (w->refused)
         return; /* the state and the reason are there already */
@@ -98,7 +111,7 @@ static void next_one(const struct avm_config *c, const struct avm_memory *m,
                  w->gain_permille, c->gain_min_permille);
         return;
     }
-    ms = left_ms(now_ms, m->first_ms, c->warmup_ms);
+    ms = left_ms(now_ms, m->first_ms, warmup_ms(c, w, k));
     if (ms) {
         x->state = AVM_CHANGE_WARMUP;
         avm_text(x->why_not, "known for too short a time: %llu ms more",
@@ -107,7 +120,9 @@ static void next_one(const struct avm_config *c, const struct avm_memory *m,
     }
     if (held_for < hold) {
         x->state = AVM_CHANGE_HOLD;
-        avm_text(x->why_not, "wished %u times in a row, of %u", held_for, hold);
+        avm_text(x->why_not, "wished %u times in a row, of %u%s%s", held_for,
+                 hold, w->kind != AVM_WISH_RETURN && w->unlike_past ? ": " : "",
+                 w->kind != AVM_WISH_RETURN && w->unlike_past ? w->past : "");
         return;
     }
     ms = k->changed ? left_ms(now_ms, k->changed_ms, c->cooldown_ms) : 0;

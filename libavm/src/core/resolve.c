@@ -21,7 +21,7 @@
 /* Of a group's CPU time, that critical domains may use together. */
 #define CRITICAL_MAX_PERMILLE 500
 
-/* A critical domain about which nothing is known yet: a guess. */
+/* A critical domain about which nothing at all is known yet: a guess. */
 #define CRITICAL_GUESS_PERMILLE 50
 
 /* Shares are rounded; differences up to this are none. */
@@ -202,10 +202,17 @@ static int wish_cmp(const void *pa, const void *pb)
     return (int)a->knob - (int)b->knob;
 }
 
+/* What it does counts; before that what it did, up to its worst hours. */
 static uint32_t critical_use(const struct avm_domain *d)
 {
-    return d->smooth.length_ns ? d->smooth.cpu_permille :
-                                 CRITICAL_GUESS_PERMILLE;
+    uint32_t all = 1000 * (d->nr_vcpus ? d->nr_vcpus : 1);
+
+    if (d->smooth.length_ns)
+        return d->smooth.cpu_permille;
+    if (!d->past.of[AVM_LEARNED_DEMAND].enough)
+        return CRITICAL_GUESS_PERMILLE;
+    return avm_min_u32(avm_clamp_u32(d->past.of[AVM_LEARNED_DEMAND].high),
+                       all);
 }
 
 static void resolve_critical(const struct avm_domain *dom, size_t nr,
@@ -231,8 +238,9 @@ static void resolve_critical(const struct avm_domain *dom, size_t nr,
         if ((uint64_t)used[g] + use > room) {
             w->refused = true;
             avm_text(w->why_not, "time-critical domains use %u%% here already "
-                     "and this one %u%% more, of at most %u%%", used[g] / 10,
-                     use / 10, (unsigned int)(room / 10));
+                     "and this one %u%% more%s, of at most %u%%", used[g] / 10,
+                     use / 10, dom[w->dom].smooth.length_ns ? "" :
+                     " (by its past, or a guess)", (unsigned int)(room / 10));
             continue;
         }
         used[g] += use;

@@ -107,4 +107,9 @@ struct avm_models;
 int avm_models_from_json(const struct avm_json_value *v,
                          struct avm_models *models, char *err, size_t err_len);
 
+/* avm_learned_parse() of a text that has been read already. */
+struct avm_learned;
+int avm_learned_from_json(const struct avm_json_value *v,
+                          struct avm_learned *l, char *err, size_t err_len);
+
 #endif /* AVM_JSON_H */
