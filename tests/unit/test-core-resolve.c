@@ -99,7 +99,7 @@ static void groups(void **state)
     for (i = 0; i < 5; i++)
         d[i] = domain_of(i + 1, AVM_ROLE_NORMAL, AVM_CLASS_CPU, 500, 0);
 
-    avm_groups(&h, d, 5, group, capacity);
+    avm_groups(&h, d, NULL, 5, group, capacity);
     for (i = 0; i < 5; i++) {
         assert_int_equal(group[i], 0);
         assert_int_equal(capacity[i], 4000);
@@ -110,7 +110,7 @@ static void groups(void **state)
     d[2].params.affinity = 0xc; /* overlaps with the one before */
     d[3].params.affinity = 0x1;
     d[4].params.affinity = 0x8;
-    avm_groups(&h, d, 5, group, capacity);
+    avm_groups(&h, d, NULL, 5, group, capacity);
     assert_int_equal(group[0], 0);
     assert_int_equal(group[1], 1);
     assert_int_equal(group[2], 1);
@@ -120,7 +120,7 @@ static void groups(void **state)
     assert_int_equal(capacity[4], 3000);
 
     d[4].pool = 7; /* gone by now: a group of its own */
-    avm_groups(&h, d, 5, group, capacity);
+    avm_groups(&h, d, NULL, 5, group, capacity);
     assert_int_equal(group[4], 4);
 }
 
