@@ -20,6 +20,9 @@
 #define AVM_HISTORY 4 /* windows that 'smooth' covers */
 #define AVM_WEIGHT_MAX 65535
 
+/* Shares are rounded, permille; differences up to this are none. */
+#define AVM_ROUNDING 2
+
 static inline uint32_t avm_min_u32(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;

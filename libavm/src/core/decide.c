@@ -44,9 +44,6 @@
  */
 #define FLOOR_EXCESS(weight) ((weight) + (uint64_t)(weight) / 4)
 
-/* Shares are rounded; differences up to this are none. */
-#define ROUNDING 2
-
 static bool confident(const struct avm_domain *d, enum avm_class c)
 {
     return d->klass == c && d->confidence_permille >= CONFIDENT_PERMILLE;
@@ -475,7 +472,7 @@ static void refuse_floor(const struct avm_domain *d, size_t i,
     struct avm_wish *x;
 
     if (!usable || s->promise[i] || now < s->own[i] ||
-        s->before[i] + ROUNDING >= floor)
+        s->before[i] + AVM_ROUNDING >= floor)
         return;
     to = weight_for(now, floor, s->before[i], s->capacity[i]);
     to = avm_min_u32(to, avm_floor_weight_max(m));
@@ -544,7 +541,7 @@ static void decide_floors(const struct avm_domain *dom,
         return;
 
     floors_begin(dom, nr, w, *n, s);
-    avm_floor_weights(mem, nr, s, ROUNDING);
+    avm_floor_weights(mem, nr, s, AVM_ROUNDING);
     for (i = 0; i < nr; i++)
         s->base[i] = avm_max_u32(s->base[i], s->least[i]);
     return_to_floors(nr, s, w, n);

@@ -23,9 +23,6 @@
 /* Of the price: a weight of 1 for 1000 permille is 1000 steps of it. */
 #define PRICE_SHIFT 20
 
-/* Shares are rounded; differences up to this are none. */
-#define ROUNDING 2
-
 /* ------------------------------------------------------------------------ */
 /* Promises                                                                 */
 
@@ -299,7 +296,7 @@ uint32_t avm_floor_lowest(struct avm_scratch *s, size_t nr, size_t i,
         s->tmp_weight[at] = mid;
         avm_share(s->capacity[i], s->tmp_demand, s->tmp_weight, s->tmp_share,
                   n);
-        if (s->tmp_share[at] + ROUNDING >= s->floor[i])
+        if (s->tmp_share[at] + AVM_ROUNDING >= s->floor[i])
             hi = mid;
         else
             lo = mid + 1;

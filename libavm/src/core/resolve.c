@@ -26,9 +26,6 @@
 /* A critical domain about which nothing is known yet: a guess. */
 #define CRITICAL_GUESS_PERMILLE 50
 
-/* Shares are rounded; differences up to this are none. */
-#define ROUNDING 2
-
 /* What is not worth a change, nor a line in the ledger. */
 #define GRANT_MIN_PERMILLE 5
 
@@ -265,7 +262,7 @@ static uint64_t floor_of(const struct avm_memory *mem, size_t j, bool gives,
 /* Rounding is no loss, unless it takes all that there is. */
 static bool enough(uint64_t share, uint64_t floor, uint32_t before)
 {
-    return share + ROUNDING >= floor && (share || !before);
+    return share + AVM_ROUNDING >= floor && (share || !before);
 }
 
 /* Those of a group that want more than their share in s->after. */
