@@ -256,26 +256,6 @@ void avm_floor_weights(const struct avm_memory *mem, size_t nr,
     }
 }
 
-void avm_floors(const struct avm_domain *dom, const struct avm_memory *mem,
-                size_t nr, struct avm_scratch *s)
-{
-    size_t i;
-
-    promise(dom, mem, nr, s);
-    for (i = 0; i < nr; i++) {
-        s->demand[i] = avm_planned_demand(&dom[i], &mem[i]);
-        s->floor[i] = enforced(&dom[i]) ?
-                      avm_min_u32(s->promise[i], s->demand[i]) : 0;
-        s->own[i] = avm_own_weight(&dom[i], &mem[i]);
-        s->base[i] = s->self[i] = s->own[i];
-    }
-    avm_floor_weights(mem, nr, s, 0);
-    for (i = 0; i < nr; i++) {
-        s->own[i] = avm_max_u32(s->own[i], s->least[i]);
-        s->own_least[i] = s->least[i];
-    }
-}
-
 uint32_t avm_floor_lowest(struct avm_scratch *s, size_t nr, size_t i,
                           uint32_t lo, uint32_t hi)
 {
@@ -302,6 +282,31 @@ uint32_t avm_floor_lowest(struct avm_scratch *s, size_t nr, size_t i,
             lo = mid + 1;
     }
     return hi;
+}
+
+void avm_floors(const struct avm_domain *dom, const struct avm_memory *mem,
+                size_t nr, struct avm_scratch *s)
+{
+    size_t i;
+
+    promise(dom, mem, nr, s);
+    for (i = 0; i < nr; i++) {
+        s->demand[i] = avm_planned_demand(&dom[i], &mem[i]);
+        s->floor[i] = enforced(&dom[i]) ?
+                      avm_min_u32(s->promise[i], s->demand[i]) : 0;
+        s->own[i] = avm_own_weight(&dom[i], &mem[i]);
+        s->base[i] = s->self[i] = s->own[i];
+    }
+    avm_floor_weights(mem, nr, s, 0);
+    for (i = 0; i < nr; i++) {
+        s->own[i] = avm_max_u32(s->own[i], s->least[i]);
+        s->base[i] = s->own[i];
+        s->own_least[i] = s->least[i];
+    }
+    /* Who may give can have more than its floor needs. */
+    for (i = 0; i < nr; i++)
+        if (s->floor[i] && dom[i].role == AVM_ROLE_BACKGROUND)
+            s->own_least[i] = avm_floor_lowest(s, nr, i, 1, s->own[i]);
 }
 
 void avm_scratch_init(struct avm_scratch *s, size_t nr, size_t *room,
