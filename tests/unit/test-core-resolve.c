@@ -494,8 +494,7 @@ static void floor_of_a_donor(void **state)
 
     m[0].limits.cpu_min_permille = 300;
     n = resolve(d, m, 2, 1);
-    /* 298 permille: 2 are no difference */
-    assert_int_equal(wish_of(n, &d[0], AVM_KNOB_WEIGHT)->to, 109);
+    assert_int_equal(wish_of(n, &d[0], AVM_KNOB_WEIGHT)->to, 110);
     d[0].params.weight = 120; /* 319 permille: that is near enough */
     d[0].smooth.cpu_permille = 319;
     d[0].smooth.wait_permille = 681;

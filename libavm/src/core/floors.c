@@ -276,7 +276,7 @@ uint32_t avm_floor_lowest(struct avm_scratch *s, size_t nr, size_t i,
         s->tmp_weight[at] = mid;
         avm_share(s->capacity[i], s->tmp_demand, s->tmp_weight, s->tmp_share,
                   n);
-        if (s->tmp_share[at] + AVM_ROUNDING >= s->floor[i])
+        if (s->tmp_share[at] >= s->floor[i])
             hi = mid;
         else
             lo = mid + 1;

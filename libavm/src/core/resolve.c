@@ -243,20 +243,31 @@ static void resolve_critical(const struct avm_domain *dom, size_t nr,
 
 /*
  * What j keeps in any case; what may be given stops at its lowest weight, and at
- * what it was promised and wants, as far as it has that.
+ * s->floor: what it was promised and wants, as far as it has that.
  */
 static uint64_t floor_of(const struct avm_memory *mem, size_t j, bool gives,
                          const struct avm_scratch *s)
 {
-    uint32_t own = s->own[j], min = mem[j].limits.weight_min, promised;
+    uint32_t own = s->own[j], min = mem[j].limits.weight_min;
     uint64_t floor = s->before[j];
 
-    if (!gives || min >= own)
-        return floor;
-    promised = avm_min_u32(avm_min_u32(s->promise[j], s->demand[j]),
-                           s->before[j]);
-    floor = floor * min / own;
-    return floor > promised ? floor : promised;
+    if (gives && min < own)
+        floor = floor * min / own;
+    return floor > s->floor[j] ? floor : s->floor[j];
+}
+
+/*
+ * A promise that the weights by right cannot keep is kept as long as others have
+ * given: s->after is what everyone has until somebody gives or takes.
+ */
+static void floors_to_keep(struct avm_scratch *s, size_t nr)
+{
+    size_t i;
+
+    avm_share_groups(s, s->demand, s->weight, s->after, nr);
+    for (i = 0; i < nr; i++)
+        s->floor[i] = avm_min_u32(avm_min_u32(s->promise[i], s->demand[i]),
+                                  avm_max_u32(s->before[i], s->after[i]));
 }
 
 /* Rounding is no loss, unless it takes all that there is. */
@@ -471,6 +482,7 @@ static void resolve_weights(const struct avm_config *c,
             *low = avm_step(c, w->from, w->to);
         s->weight[w->dom] = avm_max_u32(s->weight[w->dom], *low);
     }
+    floors_to_keep(s, nr);
     for (i = 0; i < nr_wishes; i++) {
         if (wish[i].knob != AVM_KNOB_WEIGHT)
             continue;
