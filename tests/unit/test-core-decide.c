@@ -476,12 +476,43 @@ static void floor_does_not_follow_each_change(void **state)
     weight_is_ours(&t, 2, 256, 64);
     assert_null(weight_of(&t));
     /* Nor to give up the floor, as long as somebody has more than by right. */
-    weight_is_ours(&t, 0, 256, 1600);
+    weight_is_ours(&t, 0, 256, 1700);
     weight_is_ours(&t, 1, 256, 1024);
     weight_is_ours(&t, 2, 256, 256);
     w = weight_of(&t);
     assert_int_equal(w->kind, AVM_WISH_RETURN);
-    assert_in_range(w->to, 1270, 1280);
+    assert_int_equal(w->to, 1280);
+}
+
+/* What is declared for others is done at once, too: nothing is taken back then. */
+static void floor_reckons_with_what_is_declared(void **state)
+{
+    struct three t = three_hogs(500);
+    size_t i, n;
+
+    (void)state;
+    t.m[1].limits.cap_set = true;
+    t.m[1].limits.cap_pct = 10;
+    assert_int_equal(weight_of(&t)->to, 320); /* 500 of 900 to 256 for 400 */
+    t = three_hogs(500);
+    for (i = 0; i < 3; i++) {
+        t.m[i].limits.affinity_set = true;
+        t.m[i].limits.affinity = i ? 2 : 1;
+    }
+    n = decide(t.d, t.m, 3, 2);
+    assert_null(wish_of(n, 0, AVM_KNOB_WEIGHT)); /* alone there */
+    assert_non_null(wish_of(n, 0, AVM_KNOB_AFFINITY));
+    t.m[1].limits.affinity = 1;
+    n = decide(t.d, t.m, 3, 2);
+    assert_null(wish_of(n, 0, AVM_KNOB_WEIGHT)); /* half of it anyway */
+    t.m[0].limits.cpu_min_permille = 600;
+    n = decide(t.d, t.m, 3, 2);
+    assert_int_equal(wish_of(n, 0, AVM_KNOB_WEIGHT)->to, 384);
+    /* Somebody else set it: that stays. */
+    for (i = 0; i < 3; i++)
+        t.m[i].knob[AVM_KNOB_AFFINITY].foreign_until_ms = 1;
+    n = decide(t.d, t.m, 3, 2);
+    assert_null(wish_of(n, 0, AVM_KNOB_WEIGHT)); /* 667 of 2000 */
 }
 
 /* Without records nobody knows who waits: it is taken to want its floor. */
@@ -521,6 +552,7 @@ int main(void)
         cmocka_unit_test(floor_keeps_to_the_law),
         cmocka_unit_test(floor_is_given_back),
         cmocka_unit_test(floor_does_not_follow_each_change),
+        cmocka_unit_test(floor_reckons_with_what_is_declared),
         cmocka_unit_test(floor_without_records),
     };
 

@@ -303,9 +303,14 @@ void avm_floors(const struct avm_domain *dom, const struct avm_memory *mem,
         s->base[i] = s->own[i];
         s->own_least[i] = s->least[i];
     }
-    /* Who may give can have more than its floor needs. */
+    /*
+     * Who may give can have more than its floor needs. Not so who has to have more
+     * than it was given: the price may be more than it needs by itself, but to
+     * give that back would be to turn round.
+     */
     for (i = 0; i < nr; i++)
-        if (s->floor[i] && dom[i].role == AVM_ROLE_BACKGROUND)
+        if (s->floor[i] && s->own[i] > s->own_least[i] &&
+            dom[i].role == AVM_ROLE_BACKGROUND)
             s->own_least[i] = avm_floor_lowest(s, nr, i, 1, s->own[i]);
 }
 
