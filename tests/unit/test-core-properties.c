@@ -927,7 +927,7 @@ static void check_floors_come_and_go(void)
 static void floors_come_and_go(void **state)
 {
     (void)state;
-    each_host(check_floors_come_and_go, HOSTS / 100);
+    each_host(check_floors_come_and_go, HOSTS / 200);
 }
 
 int main(void)

@@ -258,22 +258,25 @@ static uint64_t floor_of(const struct avm_memory *mem, size_t j, bool gives,
 
 /*
  * A promise that the weights by right cannot keep is kept as long as others have
- * given: s->after is what everyone has until somebody gives or takes.
+ * given, and so is the last bit of those whom floors leave nothing by right:
+ * s->after is what everyone has until somebody gives or takes.
  */
 static void floors_to_keep(struct avm_scratch *s, size_t nr)
 {
     size_t i;
 
     avm_share_groups(s, s->demand, s->weight, s->after, nr);
-    for (i = 0; i < nr; i++)
+    for (i = 0; i < nr; i++) {
+        s->had[i] = avm_max_u32(s->before[i], s->after[i]);
         s->floor[i] = avm_min_u32(avm_min_u32(s->promise[i], s->demand[i]),
-                                  avm_max_u32(s->before[i], s->after[i]));
+                                  s->had[i]);
+    }
 }
 
 /* Rounding is no loss, unless it takes all that there is. */
-static bool enough(uint64_t share, uint64_t floor, uint32_t before)
+static bool enough(uint64_t share, uint64_t floor, uint32_t had)
 {
-    return share + AVM_ROUNDING >= floor && (share || !before);
+    return share + AVM_ROUNDING >= floor && (share || !had);
 }
 
 /* Those of a group that want more than their share in s->after. */
@@ -344,7 +347,7 @@ static bool floors_kept(const struct avm_domain *dom,
         if (j == taker || s->group[j] != s->group[taker])
             continue;
         if (enough(share_at(s, weight, j, low, hungry),
-                   floor_of(mem, j, gives, s), s->before[j]))
+                   floor_of(mem, j, gives, s), s->had[j]))
             continue;
         if (!loser)
             return false;
@@ -434,13 +437,13 @@ static void resolve_give(const struct avm_config *c,
     size_t i = w->dom;
     uint64_t floor = floor_of(mem, i, true, s);
 
-    if (enough(share_with(s, s->weight, nr, i, lo), floor, s->before[i])) {
+    if (enough(share_with(s, s->weight, nr, i, lo), floor, s->had[i])) {
         s->low[i] = lo;
         return;
     }
     while (hi - lo > 1) {
         mid = lo + (hi - lo) / 2;
-        if (enough(share_with(s, s->weight, nr, i, mid), floor, s->before[i]))
+        if (enough(share_with(s, s->weight, nr, i, mid), floor, s->had[i]))
             hi = mid;
         else
             lo = mid;
