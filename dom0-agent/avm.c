@@ -26,8 +26,8 @@ static const struct cmd cmds[] = {
     { "history", cmd_history, "[-j] [-n <Number>] [<Domain>]",
       "The changes that were made" },
     { "need-set", cmd_need_set, "[-j] <Domain> [--role=ROLE] "
-      "[--weight-min=N] [--weight-max=N] [--cap=PCT] [--cpus=LIST] "
-      "[--net-max=RATE] [--disk-max=RATE]",
+      "[--weight-min=N] [--weight-max=N] [--cpu-min=PCT] [--cap=PCT] "
+      "[--cpus=LIST] [--net-max=RATE] [--disk-max=RATE]",
       "Say what a domain needs" },
     { "need-list", cmd_need_list, "[-j]", "What domains need" },
     { "need-rm", cmd_need_rm, "[-j] <Domain>",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <getopt.h>
+#include <string.h>
 
 #include "cli.h"
 
@@ -11,6 +12,7 @@ int cmd_need_set(struct cli *cli, int argc, char **argv)
         { "weight-min", required_argument, NULL, 'm' },
         { "weight-max", required_argument, NULL, 'M' },
         { "cap", required_argument, NULL, 'c' },
+        { "cpu-min", required_argument, NULL, 'f' },
         { "cpus", required_argument, NULL, 'p' },
         { "net-max", required_argument, NULL, 'n' },
         { "disk-max", required_argument, NULL, 'd' },
@@ -19,7 +21,7 @@ int cmd_need_set(struct cli *cli, int argc, char **argv)
     };
     const char *role = NULL, *cpus = NULL, *net_max = NULL, *disk_max = NULL;
     int64_t weight_min = REQUEST_NONE, weight_max = REQUEST_NONE;
-    int64_t cap_pct = REQUEST_NONE;
+    int64_t cap_pct = REQUEST_NONE, cpu_min_pct = REQUEST_NONE;
     struct avm_json *request;
     int rc = 0, c;
 
@@ -36,6 +38,10 @@ int cmd_need_set(struct cli *cli, int argc, char **argv)
             break;
         case 'c':
             rc = cli_number("cap", optarg, -1, 65535, &cap_pct);
+            break;
+        case 'f':
+            rc = cli_number("cpu-min", strcmp(optarg, "none") ? optarg : "0",
+                            0, 65535, &cpu_min_pct);
             break;
         case 'p':
             cpus = optarg;
@@ -73,5 +79,7 @@ int cmd_need_set(struct cli *cli, int argc, char **argv)
         avm_json_int(request, "weight_max", weight_max);
     if (cap_pct != REQUEST_NONE)
         avm_json_int(request, "cap_pct", cap_pct);
+    if (cpu_min_pct != REQUEST_NONE)
+        avm_json_int(request, "cpu_min_pct", cpu_min_pct);
     return cli_run(cli, request, cli_print_needs);
 }

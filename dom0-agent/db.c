@@ -53,6 +53,9 @@ static const char *const db_migrations[] = {
     "  model TEXT NOT NULL"
     ") WITHOUT ROWID;"
     "CREATE INDEX learned_seen ON learned (seen_ns);",
+    /* A floor, and when it was asked for: who was first is promised it first. */
+    "ALTER TABLE need ADD COLUMN cpu_min_permille INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE need ADD COLUMN cpu_min_since_ns INTEGER NOT NULL DEFAULT 0;",
 };
 
 #define DB_VERSION \
@@ -335,7 +338,8 @@ void db_close(struct db *db)
     "SELECT uuid, coalesce(name, ''), role, coalesce(weight_min, 0)," \
     " coalesce(weight_max, 0), cap_pct, affinity, mode," \
     " coalesce(held_until_ns, 0), coalesce(net_max_bps, 0)," \
-    " coalesce(disk_max_bps, 0)" \
+    " coalesce(disk_max_bps, 0), coalesce(cpu_min_permille, 0)," \
+    " coalesce(cpu_min_since_ns, 0)" \
     " FROM (SELECT uuid FROM need UNION SELECT uuid FROM domain)" \
     " LEFT JOIN need USING (uuid) LEFT JOIN domain USING (uuid) "
 
@@ -358,6 +362,8 @@ static void need_from_row(sqlite3_stmt *stmt, struct db_need *out)
     out->held_until_ns = sqlite3_column_int64(stmt, 8);
     need->net_max_bps = (uint64_t)sqlite3_column_int64(stmt, 9);
     need->disk_max_bps = (uint64_t)sqlite3_column_int64(stmt, 10);
+    need->cpu_min_permille = (uint32_t)sqlite3_column_int64(stmt, 11);
+    need->cpu_min_since = (uint64_t)sqlite3_column_int64(stmt, 12);
 }
 
 static int need_one(struct db *db, sqlite3_stmt *stmt, struct db_need *need)
@@ -388,19 +394,46 @@ int db_need_find_name(struct db *db, const char *name, struct db_need *need)
                                    " ORDER BY uuid", "t", name), need);
 }
 
-int db_need_set(struct db *db, const struct db_need *in)
+/*
+ * A floor that is as high as before, or lower, keeps its place; one that is higher
+ * is a new one. The database is asked, so that an import of what was exported
+ * changes nothing.
+ */
+static int64_t cpu_min_since(struct db *db, const struct avm_need *need)
+{
+    struct db_need was;
+    struct timespec now;
+
+    if (!need->cpu_min_permille)
+        return 0;
+    if (db_need_get(db, &need->uuid, &was) > 0 &&
+        was.need.cpu_min_permille >= need->cpu_min_permille)
+        return (int64_t)was.need.cpu_min_since;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+static int need_write(struct db *db, const struct db_need *in, int64_t since)
 {
     const struct avm_need *need = &in->need;
     int64_t cap_pct = need->cap_pct, affinity = (int64_t)need->affinity;
 
     return db_run(db, db_prepare(db,
         "INSERT OR REPLACE INTO need (uuid, name, role, weight_min,"
-        " weight_max, cap_pct, affinity, net_max_bps, disk_max_bps)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", "uttiiooii", &need->uuid, in->name, avm_role_name(need->role),
+        " weight_max, cap_pct, affinity, net_max_bps, disk_max_bps,"
+        " cpu_min_permille, cpu_min_since_ns)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "uttiiooiiii",
+        &need->uuid, in->name, avm_role_name(need->role),
         (int64_t)need->weight_min, (int64_t)need->weight_max,
         need->cap_set ? &cap_pct : NULL,
         need->affinity_set ? &affinity : NULL, (int64_t)need->net_max_bps,
-        (int64_t)need->disk_max_bps)) < 0 ? -1 : 0;
+        (int64_t)need->disk_max_bps, (int64_t)need->cpu_min_permille,
+        since)) < 0 ? -1 : 0;
+}
+
+int db_need_set(struct db *db, const struct db_need *need)
+{
+    return need_write(db, need, cpu_min_since(db, &need->need));
 }
 
 int db_need_rm(struct db *db, const struct avm_uuid *uuid)
@@ -412,21 +445,32 @@ int db_need_rm(struct db *db, const struct avm_uuid *uuid)
 int db_needs_import(struct db *db, const struct db_need *need, size_t nr,
                     bool replace)
 {
+    int64_t *since = calloc(nr + 1, sizeof(*since));
     size_t i;
 
-    if (db_exec(db, "BEGIN IMMEDIATE"))
+    if (!since) {
+        snprintf(db->error, sizeof(db->error), "%s", strerror(errno));
         return -1;
+    }
+    if (db_exec(db, "BEGIN IMMEDIATE"))
+        goto fail;
+    /* Asked before they go. */
+    for (i = 0; i < nr; i++)
+        since[i] = cpu_min_since(db, &need[i].need);
     if (replace && db_exec(db, "DELETE FROM need"))
         goto rollback;
     for (i = 0; i < nr; i++)
-        if (db_need_set(db, &need[i]))
+        if (need_write(db, &need[i], since[i]))
             goto rollback;
     if (db_exec(db, "COMMIT"))
         goto rollback;
+    free(since);
     return 0;
 
  rollback:
     sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL, NULL);
+ fail:
+    free(since);
     return -1;
 }
 

@@ -67,7 +67,11 @@ const char *db_error(const struct db *db);
 int db_need_get(struct db *db, const struct avm_uuid *uuid,
                 struct db_need *need);
 int db_need_find_name(struct db *db, const char *name, struct db_need *need);
-/* The needs proper; mode and hold have calls of their own. 0 or -1. */
+/*
+ * The needs proper; mode and hold have calls of their own. cpu_min_since is not
+ * taken from 'need': it is the time at which this floor, or a higher one, was set
+ * first (CLOCK_REALTIME, ns). 0 or -1.
+ */
 int db_need_set(struct db *db, const struct db_need *need);
 int db_need_rm(struct db *db, const struct avm_uuid *uuid); /* 1, 0, -1 */
 /* All of them, or none: 0 or -1. 'replace': those that are not here go. */

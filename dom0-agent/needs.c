@@ -16,6 +16,11 @@ bool needs_uuid_is_dom0(const struct avm_uuid *uuid)
     return avm_uuid_equal(uuid, &zero);
 }
 
+bool needs_cap_below_floor(const struct avm_need *n)
+{
+    return n->cap_set && n->cap_pct && 10 * n->cap_pct < n->cpu_min_permille;
+}
+
 void needs_put(struct avm_json *j, const struct db_need *n)
 {
     char uuid[AVM_UUID_STR_LEN], cpus[256];
@@ -37,6 +42,7 @@ void needs_put(struct avm_json *j, const struct db_need *n)
         avm_json_null(j, "cpus");
     avm_json_uint(j, "net_max_bps", need->net_max_bps);
     avm_json_uint(j, "disk_max_bps", need->disk_max_bps);
+    avm_json_uint(j, "cpu_min_pct", need->cpu_min_permille / 10);
     avm_json_end(j);
 }
 
@@ -110,6 +116,16 @@ static bool get_cap(const struct avm_json_value *v, struct db_need *n)
     return !n->need.cap_set || get_u32(v, &n->need.cap_pct);
 }
 
+static bool get_cpu_min(const struct avm_json_value *v, struct db_need *n)
+{
+    uint32_t pct;
+
+    if (!get_u32(v, &pct))
+        return false;
+    n->need.cpu_min_permille = 10 * pct;
+    return true;
+}
+
 static bool get_cpus(const struct avm_json_value *v, struct db_need *n)
 {
     n->need.affinity_set = !avm_json_is_null(v);
@@ -148,6 +164,8 @@ static const struct member {
       "\"any\", or null to leave it alone" },
     { "net_max_bps", get_net_max, BPS_WORDS },
     { "disk_max_bps", get_disk_max, BPS_WORDS },
+    { "cpu_min_pct", get_cpu_min, "must be 1 to 65535 percent of a pCPU, or 0 "
+      "for none" },
 };
 
 #define NR_MEMBERS (sizeof(members) / sizeof(members[0]))
@@ -204,6 +222,11 @@ static int read_members(const struct avm_json_value *v, struct db_need *n,
     if (n->need.weight_max && n->need.weight_min > n->need.weight_max) {
         snprintf(why, why_size, "weight_min (%u) must not be above weight_max "
                  "(%u)", n->need.weight_min, n->need.weight_max);
+        return -1;
+    }
+    if (needs_cap_below_floor(&n->need)) {
+        snprintf(why, why_size, "cap_pct (%u) must not be below cpu_min_pct "
+                 "(%u)", n->need.cap_pct, n->need.cpu_min_permille / 10);
         return -1;
     }
     return 0;

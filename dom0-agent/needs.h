@@ -18,6 +18,9 @@ void needs_put(struct avm_json *j, const struct db_need *need);
 int needs_read(const struct avm_json_value *file, struct db_need **need,
                size_t *nr, char *err, size_t err_size);
 
+/* A cap that would keep the floor from it. 0 (none) is no such cap. */
+bool needs_cap_below_floor(const struct avm_need *need);
+
 /* Dom0 is watched, but never changed: it can have no need. */
 bool needs_uuid_is_dom0(const struct avm_uuid *uuid);
 

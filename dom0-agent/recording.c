@@ -36,6 +36,12 @@ static const struct avm_json_field need_fields[] = {
     AVM_JSON_U64(avm_need, net_max_bps), AVM_JSON_U64(avm_need, disk_max_bps),
 };
 
+/* Recordings of before there were floors have none. */
+static const struct avm_json_field floor_fields[] = {
+    AVM_JSON_U32(avm_need, cpu_min_permille, AVM_CPU_MIN_MAX),
+    AVM_JSON_U64(avm_need, cpu_min_since),
+};
+
 /* ------------------------------------------------------------------------ */
 /* Out                                                                      */
 
@@ -51,6 +57,8 @@ static void put_need(struct avm_json *j, const struct avm_need *n)
     avm_json_bool(j, "cap_set", n->cap_set);
     avm_json_bool(j, "affinity_set", n->affinity_set);
     avm_json_put_fields(j, need_fields, NR(need_fields), n);
+    if (n->cpu_min_permille)
+        avm_json_put_fields(j, floor_fields, NR(floor_fields), n);
     avm_json_end(j);
 }
 
@@ -184,8 +192,11 @@ static int get_need(const struct avm_json_value *v, struct avm_need *n,
         get_bool(v, "cap_set", &n->cap_set, err, err_size) ||
         get_bool(v, "affinity_set", &n->affinity_set, err, err_size))
         return -1;
-    return avm_json_get_fields(v, need_fields, NR(need_fields), n, err,
-                               err_size);
+    if (avm_json_get_fields(v, need_fields, NR(need_fields), n, err, err_size))
+        return -1;
+    return avm_json_get(v, "cpu_min_permille") ?
+           avm_json_get_fields(v, floor_fields, NR(floor_fields), n, err,
+                               err_size) : 0;
 }
 
 static int get_needs(const struct avm_json_value *v, struct settings *s,

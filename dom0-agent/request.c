@@ -18,7 +18,7 @@ static const struct field {
     TEXT(op), TEXT(domain), TEXT(mode), TEXT(role), TEXT(urgency), TEXT(cpus),
     TEXT(net_max), TEXT(disk_max),
     NUMBER(weight), NUMBER(weight_min), NUMBER(weight_max), NUMBER(cap_pct),
-    NUMBER(seconds), NUMBER(last),
+    NUMBER(cpu_min_pct), NUMBER(seconds), NUMBER(last),
 #undef TEXT
 #undef NUMBER
 };

@@ -36,6 +36,7 @@ struct request {
     char net_max[24], disk_max[24]; /* "10MB/s", or "none"                  */
     int64_t weight, weight_min, weight_max;
     int64_t cap_pct;           /* need-set: -1 takes the need for a cap away */
+    int64_t cpu_min_pct;       /* 0: none                                    */
     int64_t seconds, last;
     bool all, replace;
     const char *text;          /* all of it, as long as the caller has it  */

@@ -151,6 +151,19 @@ static int need_fill(struct avm_need *need, const struct request *req,
         need->cap_set = req->cap_pct >= 0;
         need->cap_pct = need->cap_set ? (uint32_t)req->cap_pct : 0;
     }
+    if (req->cpu_min_pct != REQUEST_NONE) {
+        if (req->cpu_min_pct < 0 || req->cpu_min_pct > 65535) {
+            snprintf(err, err_size, "cpu-min must be 1 to 65535 percent of a "
+                     "pCPU, or 0 for none");
+            return -1;
+        }
+        need->cpu_min_permille = 10 * (uint32_t)req->cpu_min_pct;
+    }
+    if (needs_cap_below_floor(need)) {
+        snprintf(err, err_size, "a cap of %u%% is below the floor of %u%% "
+                 "(cpu-min)", need->cap_pct, need->cpu_min_permille / 10);
+        return -1;
+    }
     if (req->cpus[0]) {
         if (cpus_parse(req->cpus, &need->affinity)) {
             snprintf(err, err_size, "%s: not a list of pCPUs like 0-2,5 "

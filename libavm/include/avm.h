@@ -407,7 +407,17 @@ struct avm_need {
     bool affinity_set;
     uint64_t net_max_bps, disk_max_bps; /* ceilings, bytes per second of the
                                     knobs net-out and disk; 0: none         */
+    /*
+     * Floor: what it gets of the pCPUs that it competes for whenever it wants
+     * that much, permille of one pCPU; 0: none. At most AVM_CPU_MIN_MAX, and
+     * not above 10 * cap_pct, if there is such a cap.
+     */
+    uint32_t cpu_min_permille;
+    /* When that was said: who said it first is promised it first. Any unit. */
+    uint64_t cpu_min_since;
 };
+
+#define AVM_CPU_MIN_MAX 655350 /* as much as a cap can say */
 
 /* Range of the weight for a role: what a need without its own limits has. */
 void avm_role_weights(enum avm_role role, uint32_t *min, uint32_t *max);

@@ -237,6 +237,8 @@ static void apply_need(const avm_state *st, struct avm_domain *d,
     l->affinity = n->affinity;
     l->net_max_bps = n->net_max_bps;
     l->disk_max_bps = n->disk_max_bps;
+    l->cpu_min_permille = n->cpu_min_permille;
+    l->cpu_min_since = n->cpu_min_since;
 }
 
 static bool need_ok(const struct avm_need *n)
@@ -245,6 +247,9 @@ static bool need_ok(const struct avm_need *n)
            n->weight_min <= 65535 && n->weight_max <= 65535 &&
            (!n->weight_max || n->weight_min <= n->weight_max) &&
            (!n->cap_set || n->cap_pct <= UINT16_MAX) &&
+           n->cpu_min_permille <= AVM_CPU_MIN_MAX &&
+           (!n->cap_set || !n->cap_pct ||
+            n->cpu_min_permille <= 10 * n->cap_pct) &&
            (!n->affinity_set || n->affinity);
 }
 
@@ -861,20 +866,28 @@ static int scratch_new(struct avm_scratch *s, size_t nr)
 {
     size_t n = nr ? nr : 1;
     size_t *a = calloc(2 * n, sizeof(*a));
-    uint32_t *b = calloc(9 * n, sizeof(*b));
+    uint32_t *b = calloc(AVM_SCRATCH_U32 * n, sizeof(*b));
 
     if (!a || !b) {
         free(a);
         free(b);
         return -1;
     }
-    *s = (struct avm_scratch){
-        .group = a, .member = a + n,
-        .capacity = b, .demand = b + n, .weight = b + 2 * n,
-        .before = b + 3 * n, .after = b + 4 * n, .tmp_demand = b + 5 * n,
-        .tmp_weight = b + 6 * n, .tmp_share = b + 7 * n, .low = b + 8 * n,
-    };
+    avm_scratch_init(s, n, a, b);
     return 0;
+}
+
+/* What became of the floors, before others use this room. */
+static void remember_floors(avm_state *st, const struct avm_scratch *s)
+{
+    size_t i;
+
+    for (i = 0; i < st->nr; i++)
+        st->mem[i].floor = (struct avm_floor){
+            .promise_permille = s->promise[i],
+            .wanted_permille = s->demand[i],
+            .share_permille = s->before[i],
+        };
 }
 
 static void scratch_free(struct avm_scratch *s)
@@ -905,6 +918,7 @@ int avm_plan(avm_state *st, uint64_t now_ms, unsigned int flags,
         goto out;
 
     nr_wishes = avm_decide(&st->host, st->dom, st->mem, st->nr, &s, wish);
+    remember_floors(st, &s);
 
     /* Who gives and who takes meet once: fewer than two each per domain. */
     p = plan_new(nr_wishes, 2 * st->nr);

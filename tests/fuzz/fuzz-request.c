@@ -8,7 +8,8 @@
 
 const char *const fuzz_seeds[] = {
     "{\"op\":\"need-set\",\"domain\":\"web\",\"role\":\"interactive\","
-    "\"weight_min\":10,\"weight_max\":300,\"cap_pct\":-1,\"cpus\":\"0-2,5\"}",
+    "\"weight_min\":10,\"weight_max\":300,\"cap_pct\":-1,\"cpu_min_pct\":50,"
+    "\"cpus\":\"0-2,5\"}",
     "{\"op\":\"history\",\"last\":3,\"all\":true,\"x\":[1,[{\"y\":null}]]}",
     "{\"op\":\"set\",\"domain\":\"\\u00e4\\n\",\"urgency\":\"critical\"}",
     "0-63", "1,3,5-7", "any",

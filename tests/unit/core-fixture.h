@@ -79,19 +79,14 @@ static inline struct avm_memory memory_for(const struct avm_domain *d)
 #define FIXTURE_MAX 64
 
 struct fixture_room {
-    size_t group[FIXTURE_MAX], member[FIXTURE_MAX];
-    uint32_t u[9][FIXTURE_MAX];
+    size_t z[2 * FIXTURE_MAX];
+    uint32_t u[AVM_SCRATCH_U32 * FIXTURE_MAX];
     struct avm_scratch s;
 };
 
 static inline struct avm_scratch *room_init(struct fixture_room *r)
 {
-    r->s = (struct avm_scratch){
-        .group = r->group, .member = r->member,
-        .capacity = r->u[0], .demand = r->u[1], .weight = r->u[2],
-        .before = r->u[3], .after = r->u[4], .tmp_demand = r->u[5],
-        .tmp_weight = r->u[6], .tmp_share = r->u[7], .low = r->u[8],
-    };
+    avm_scratch_init(&r->s, FIXTURE_MAX, r->z, r->u);
     return &r->s;
 }
 

@@ -108,6 +108,7 @@ static void test_needs(void **state)
             .weight_min = 100, .weight_max = 2000,
             .affinity_set = true, .affinity = UINT64_MAX,
             .net_max_bps = 1000000000000, .disk_max_bps = 5000,
+            .cpu_min_permille = 500,
         },
         .name = "web",
     }, got;
@@ -135,6 +136,7 @@ static void test_needs(void **state)
     assert_true(got.need.affinity == UINT64_MAX);
     assert_int_equal(got.need.net_max_bps, 1000000000000);
     assert_int_equal(got.need.disk_max_bps, 5000);
+    assert_int_equal(got.need.cpu_min_permille, 500);
     assert_int_equal(db_need_find_name(db, "nothing", &got), 0);
 
     /* A mode and a hold do not need a need, and outlive it. */
@@ -468,6 +470,77 @@ static void test_migration(void **state)
     db_close(db);
 }
 
+/* What the last migration added. */
+#define DROP_FLOORS \
+    "ALTER TABLE need DROP COLUMN cpu_min_permille;" \
+    "ALTER TABLE need DROP COLUMN cpu_min_since_ns;"
+
+/* One that knew of no floors: there are none, and there can be some now. */
+static void test_from_before_floors(void **state)
+{
+    struct db *db = open_it(DB_CREATE);
+    struct db_need need = {
+        .need = { .uuid = uuid_a, .weight_min = 300, .cpu_min_permille = 500 },
+        .name = "old",
+    }, got;
+
+    (void)state;
+    assert_int_equal(db_need_set(db, &need), 0);
+    db_close(db);
+    sql(DROP_FLOORS "PRAGMA user_version = 4");
+    db = open_it(0);
+    assert_int_equal(db_need_get(db, &uuid_a, &got), 1);
+    assert_int_equal(got.need.weight_min, 300);
+    assert_int_equal(got.need.cpu_min_permille, 0);
+    assert_int_equal(got.need.cpu_min_since, 0);
+    assert_int_equal(db_need_set(db, &need), 0);
+    assert_int_equal(db_need_get(db, &uuid_a, &got), 1);
+    assert_int_equal(got.need.cpu_min_permille, 500);
+    assert_true(got.need.cpu_min_since != 0);
+    db_close(db);
+}
+
+static uint64_t since_of(struct db *db, const struct avm_uuid *uuid)
+{
+    struct db_need got;
+
+    assert_int_equal(db_need_get(db, uuid, &got), 1);
+    return got.need.cpu_min_since;
+}
+
+/* Who asked first stays first, unless it asks for more than it did then. */
+static void test_who_asked_first(void **state)
+{
+    struct db *db = open_it(DB_CREATE);
+    struct db_need need = {
+        .need = { .uuid = uuid_a, .cpu_min_permille = 500 }, .name = "web",
+    };
+    uint64_t first;
+
+    (void)state;
+    assert_int_equal(db_need_set(db, &need), 0);
+    first = since_of(db, &uuid_a);
+    assert_true(first != 0);
+
+    need.need.role = AVM_ROLE_INTERACTIVE;
+    need.need.cpu_min_since = 1; /* it is not for the caller to say */
+    assert_int_equal(db_need_set(db, &need), 0);
+    assert_true(since_of(db, &uuid_a) == first);
+    need.need.cpu_min_permille = 400;
+    assert_int_equal(db_need_set(db, &need), 0);
+    assert_true(since_of(db, &uuid_a) == first);
+    assert_int_equal(db_needs_import(db, &need, 1, true), 0);
+    assert_true(since_of(db, &uuid_a) == first);
+
+    need.need.cpu_min_permille = 410;
+    assert_int_equal(db_need_set(db, &need), 0);
+    assert_true(since_of(db, &uuid_a) > first);
+    need.need.cpu_min_permille = 0;
+    assert_int_equal(db_need_set(db, &need), 0);
+    assert_true(since_of(db, &uuid_a) == 0);
+    db_close(db);
+}
+
 /* One of the first version keeps what is in it. */
 static void test_from_version_1(void **state)
 {
@@ -481,7 +554,7 @@ static void test_from_version_1(void **state)
     (void)state;
     assert_int_equal(db_need_set(db, &need), 0);
     db_close(db);
-    sql("DROP TABLE learned;"
+    sql(DROP_FLOORS "DROP TABLE learned;"
         "DROP INDEX change_other;"
         "ALTER TABLE need DROP COLUMN net_max_bps;"
         "ALTER TABLE need DROP COLUMN disk_max_bps;"
@@ -677,7 +750,7 @@ static void test_learned_migration(void **state)
     assert_int_equal(db_need_set(db, &need), 0);
     assert_int_equal(db_change_begin(db, &c), 0);
     db_close(db);
-    sql("DROP TABLE learned; PRAGMA user_version = 3");
+    sql(DROP_FLOORS "DROP TABLE learned; PRAGMA user_version = 3");
     db = open_it(0);
     assert_int_equal(db_need_get(db, &uuid_a, &got), 1);
     assert_int_equal(got.need.role, AVM_ROLE_INTERACTIVE);
@@ -739,6 +812,8 @@ int main(void)
         TEST(test_corrupt_page),
         TEST(test_newer),
         TEST(test_migration),
+        TEST(test_from_before_floors),
+        TEST(test_who_asked_first),
         TEST(test_from_version_1),
         TEST(test_learned),
         TEST(test_learned_bound),

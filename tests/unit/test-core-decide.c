@@ -322,6 +322,215 @@ static void ceilings_are_declared(void **state)
     assert_int_equal(wish[0].knob, AVM_KNOB_DISK);
 }
 
+/* ------------------------------------------------------------------------ */
+/* Floors                                                                   */
+
+/* Three that compute on one pCPU; the first one has a floor. */
+struct three {
+    struct avm_domain d[3];
+    struct avm_memory m[3];
+};
+
+static struct three three_hogs(uint32_t floor_permille)
+{
+    struct three t;
+    size_t i;
+
+    for (i = 0; i < 3; i++) {
+        t.d[i] = domain_of(i + 1, AVM_ROLE_NORMAL, AVM_CLASS_CPU, 333, 667);
+        t.m[i] = memory_for(&t.d[i]);
+    }
+    t.m[0].limits.cpu_min_permille = floor_permille;
+    return t;
+}
+
+static void weight_is_ours(struct three *t, size_t i, uint32_t original,
+                           uint32_t now)
+{
+    t->d[i].params.weight = now;
+    t->m[i].knob[AVM_KNOB_WEIGHT] = (struct avm_knob_memory){
+        .known = true, .ours = true, .original = original, .last = now };
+}
+
+/* The wish for weight of the first one. */
+static const struct avm_wish *weight_of(const struct three *t)
+{
+    return wish_of(decide(t->d, t->m, 3, 1), 0, AVM_KNOB_WEIGHT);
+}
+
+static void floor_is_declared(void **state)
+{
+    struct three t = three_hogs(500);
+    const struct avm_wish *w = weight_of(&t);
+
+    (void)state;
+    assert_non_null(w);
+    assert_int_equal(w->kind, AVM_WISH_DECLARED);
+    assert_int_equal(w->to, 512); /* of 1024 */
+    assert_string_equal(w->reason, "its need asks for a floor of 50% of a "
+                        "CPU; it wants 100% and its share is 33%");
+
+    /* It has it, or does not want it. */
+    t.m[0].limits.cpu_min_permille = 330;
+    assert_null(weight_of(&t));
+    t = three_hogs(500);
+    t.d[0].smooth.wait_permille = 0;
+    assert_null(weight_of(&t));
+    /* It wants less than its floor, and more than it gets. */
+    t.d[0].smooth.wait_permille = 67;
+    assert_int_equal(weight_of(&t)->to, 342); /* 2/3 of 512 */
+    t = three_hogs(500);
+    t.d[0].held = true;
+    assert_null(weight_of(&t));
+}
+
+static void floor_reckons_with_what_others_have(void **state)
+{
+    struct three t = three_hogs(500);
+
+    (void)state;
+    weight_is_ours(&t, 1, 256, 1024);
+    assert_int_equal(weight_of(&t)->to, 1280);
+    /* They gave: there is no need, as long as that lasts. */
+    weight_is_ours(&t, 1, 256, 64);
+    weight_is_ours(&t, 2, 256, 64);
+    t.d[1].role = t.d[2].role = AVM_ROLE_BACKGROUND;
+    assert_null(weight_of(&t));
+    /* One is to return: before that. */
+    t.d[1].role = AVM_ROLE_NORMAL;
+    assert_int_equal(weight_of(&t)->to, 320);
+}
+
+static void floors_of_two_are_kept_at_once(void **state)
+{
+    struct three t = three_hogs(500);
+    size_t n;
+
+    (void)state;
+    t.m[1].limits.cpu_min_permille = 400;
+    n = decide(t.d, t.m, 3, 1);
+    assert_int_equal(wish_of(n, 0, AVM_KNOB_WEIGHT)->to, 1280);
+    assert_int_equal(wish_of(n, 1, AVM_KNOB_WEIGHT)->to, 1024);
+    assert_null(wish_of(n, 2, AVM_KNOB_WEIGHT));
+}
+
+static void floor_keeps_to_the_law(void **state)
+{
+    struct three t = three_hogs(500);
+    const struct avm_wish *w;
+
+    (void)state;
+    t.m[0].limits.weight_explicit = true;
+    t.m[0].limits.weight_max = 400;
+    w = weight_of(&t);
+    assert_int_equal(w->to, 400);
+    assert_non_null(strstr(w->reason, "more weight it cannot have"));
+    t.d[0].params.weight = 400;
+    assert_null(weight_of(&t));
+
+    /* All of a pCPU: as near as weights come to it. */
+    t = three_hogs(1000);
+    assert_int_equal(weight_of(&t)->to, 65535);
+}
+
+static void floor_is_given_back(void **state)
+{
+    struct three t = three_hogs(0);
+    const struct avm_wish *w;
+
+    (void)state;
+    weight_is_ours(&t, 0, 256, 512); /* there was a floor */
+    w = weight_of(&t);
+    assert_int_equal(w->kind, AVM_WISH_RETURN);
+    assert_int_equal(w->to, 256);
+    t.m[0].limits.cpu_min_permille = 500; /* there is */
+    assert_null(weight_of(&t));
+    t.d[1].smooth = t.d[2].smooth = (struct avm_window){
+        .have = HAVE_ALL, .length_ns = 1000000000 }; /* nobody waits */
+    w = weight_of(&t);
+    assert_int_equal(w->kind, AVM_WISH_RETURN);
+    assert_int_equal(w->to, 256);
+    /* Of an interactive one, too, though it uses what it has. */
+    t = three_hogs(0);
+    t.d[0].role = AVM_ROLE_INTERACTIVE;
+    t.m[0] = memory_for(&t.d[0]);
+    weight_is_ours(&t, 0, 256, 5000);
+    assert_int_equal(weight_of(&t)->kind, AVM_WISH_RETURN);
+}
+
+static void floor_does_not_follow_each_change(void **state)
+{
+    struct three t = three_hogs(500);
+    const struct avm_wish *w;
+
+    (void)state;
+    weight_is_ours(&t, 0, 256, 640);
+    assert_null(weight_of(&t)); /* 512 is not so much less */
+    weight_is_ours(&t, 0, 256, 641);
+    w = weight_of(&t);
+    assert_int_equal(w->kind, AVM_WISH_RETURN);
+    assert_int_equal(w->to, 512);
+    /* That others gave is no reason. */
+    weight_is_ours(&t, 0, 256, 512);
+    weight_is_ours(&t, 1, 256, 64);
+    weight_is_ours(&t, 2, 256, 64);
+    assert_null(weight_of(&t));
+    /* Nor to give up the floor, as long as somebody has more than by right. */
+    weight_is_ours(&t, 0, 256, 1700);
+    weight_is_ours(&t, 1, 256, 1024);
+    weight_is_ours(&t, 2, 256, 256);
+    w = weight_of(&t);
+    assert_int_equal(w->kind, AVM_WISH_RETURN);
+    assert_int_equal(w->to, 1280);
+}
+
+/* What is declared for others is done at once, too: nothing is taken back then. */
+static void floor_reckons_with_what_is_declared(void **state)
+{
+    struct three t = three_hogs(500);
+    size_t i, n;
+
+    (void)state;
+    t.m[1].limits.cap_set = true;
+    t.m[1].limits.cap_pct = 10;
+    assert_int_equal(weight_of(&t)->to, 320); /* 500 of 900 to 256 for 400 */
+    t = three_hogs(500);
+    for (i = 0; i < 3; i++) {
+        t.m[i].limits.affinity_set = true;
+        t.m[i].limits.affinity = i ? 2 : 1;
+    }
+    n = decide(t.d, t.m, 3, 2);
+    assert_null(wish_of(n, 0, AVM_KNOB_WEIGHT)); /* alone there */
+    assert_non_null(wish_of(n, 0, AVM_KNOB_AFFINITY));
+    t.m[1].limits.affinity = 1;
+    n = decide(t.d, t.m, 3, 2);
+    assert_null(wish_of(n, 0, AVM_KNOB_WEIGHT)); /* half of it anyway */
+    t.m[0].limits.cpu_min_permille = 600;
+    n = decide(t.d, t.m, 3, 2);
+    assert_int_equal(wish_of(n, 0, AVM_KNOB_WEIGHT)->to, 384);
+    /* Somebody else set it: that stays. */
+    for (i = 0; i < 3; i++)
+        t.m[i].knob[AVM_KNOB_AFFINITY].foreign_until_ms = 1;
+    n = decide(t.d, t.m, 3, 2);
+    assert_null(wish_of(n, 0, AVM_KNOB_WEIGHT)); /* 667 of 2000 */
+}
+
+/* Without records nobody knows who waits: it is taken to want its floor. */
+static void floor_without_records(void **state)
+{
+    struct three t = three_hogs(500);
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < 3; i++) {
+        t.d[i].smooth.have = AVM_HAVE_CPU;
+        t.d[i].smooth.wait_permille = 0;
+    }
+    t.d[0].smooth.cpu_permille = 100;
+    t.d[1].smooth.cpu_permille = t.d[2].smooth.cpu_permille = 450;
+    assert_int_equal(weight_of(&t)->to, 512);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +546,14 @@ int main(void)
         cmocka_unit_test(what_must_not_be_touched),
         cmocka_unit_test(needs_are_declared),
         cmocka_unit_test(ceilings_are_declared),
+        cmocka_unit_test(floor_is_declared),
+        cmocka_unit_test(floor_reckons_with_what_others_have),
+        cmocka_unit_test(floors_of_two_are_kept_at_once),
+        cmocka_unit_test(floor_keeps_to_the_law),
+        cmocka_unit_test(floor_is_given_back),
+        cmocka_unit_test(floor_does_not_follow_each_change),
+        cmocka_unit_test(floor_reckons_with_what_is_declared),
+        cmocka_unit_test(floor_without_records),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -275,6 +275,100 @@ static void needed_weight_stays(void **state)
     stop(&p);
 }
 
+static uint64_t cpu_of(struct play *p, size_t i, uint64_t ms)
+{
+    uint64_t before = p->cpu_ms[i];
+
+    play_for(p, ms);
+    return (p->cpu_ms[i] - before) * 1000 / ms;
+}
+
+static void explains(struct play *p, size_t i, const char *what)
+{
+    struct avm_uuid u = uuid_of(i + 1);
+    char *text = avm_explain(p->st, &u);
+
+    assert_non_null(text);
+    if (!strstr(text, what))
+        fail_msg("no \"%s\" in: %s", what, text);
+    free(text);
+}
+
+/*
+ * A floor is kept from the first plan on, while a background domain gives, comes
+ * and goes, and nothing flaps. When it is gone, so is the weight.
+ */
+static void floor_is_kept(void **state)
+{
+    struct avm_need need[2] = {
+        { .uuid = uuid_of(HOG1 + 1), .cpu_min_permille = 600 },
+        { .uuid = uuid_of(CHANGER + 1), .role = AVM_ROLE_BACKGROUND },
+    };
+    struct play p;
+    unsigned int i, changes;
+
+    (void)state;
+    start(&p, demo, 6);
+    p.g[CHANGER].demand = 1000;
+    p.g[CHANGER].wakes = 0;
+    assert_int_equal(avm_state_needs(p.st, need, 2), 0);
+    play_for(&p, 2000);
+    assert_in_range(cpu_of(&p, HOG1, 1000), 598, 620);
+    explains(&p, HOG1, "floor: 60% of a CPU; kept: it wants 99% and its share "
+             "is 60%");
+    play_for(&p, 60000);
+    assert_true(cpu_of(&p, HOG1, 1000) >= 598);
+    changes = p.changes[HOG1];
+    assert_in_range(changes, 1, 2);
+    for (i = 0; i < 4; i++) {
+        p.g[CHANGER].demand = i % 2 ? 1000 : 3;
+        play_for(&p, 10000);
+        assert_true(cpu_of(&p, HOG1, 1000) >= 598);
+    }
+    /* Down in steps as nobody wants it, up at once: twice. */
+    assert_in_range(p.changes[HOG1], changes, changes + 6);
+
+    need[0].cpu_min_permille = 0;
+    assert_int_equal(avm_state_needs(p.st, need, 2), 0);
+    play_for(&p, 5 * 60000);
+    assert_int_equal(p.d[HOG1].params.weight, 256);
+    assert_int_equal(p.changes[HOG2], 0);
+    stop(&p);
+}
+
+static void floor_is_explained(void **state)
+{
+    struct avm_need need[2] = {
+        { .uuid = uuid_of(HOG1 + 1), .cpu_min_permille = 800 },
+        { .uuid = uuid_of(HOG2 + 1), .cpu_min_permille = 1500,
+          .cpu_min_since = 1, .weight_max = 300 },
+    };
+    struct play p;
+
+    (void)state;
+    start(&p, demo, 6);
+    assert_int_equal(avm_state_needs(p.st, need, 2), 0);
+    tick(&p);
+    explains(&p, HOG1, "floor: 80% of a CPU");
+    play_for(&p, 2000);
+    explains(&p, HOG1, "floor: 80% of a CPU; kept: ");
+    explains(&p, HOG2, "floor: 150% of a CPU, of which its vCPUs and its cap "
+             "let it use 100%, of which 20% is promised: others were first, or "
+             "of a higher role; ");
+    explains(&p, HOG2, "not kept: its weight cannot be above 300: it wants "
+             "100% and its share is ");
+    need[0].held = true;
+    assert_int_equal(avm_state_needs(p.st, need, 2), 0);
+    explains(&p, HOG1, "; it has what its weight of ");
+    need[0].cpu_min_permille = AVM_CPU_MIN_MAX + 1;
+    assert_int_equal(avm_state_needs(p.st, need, 2), -1);
+    need[0].cpu_min_permille = 800;
+    need[0].cap_set = true;
+    need[0].cap_pct = 79;
+    assert_int_equal(avm_state_needs(p.st, need, 2), -1);
+    stop(&p);
+}
+
 static void change_by_hand(struct play *p, enum avm_knob knob, uint64_t before,
                            uint64_t after)
 {
@@ -596,6 +690,8 @@ int main(void)
         cmocka_unit_test(the_demo),
         cmocka_unit_test(square_waves_do_not_flap),
         cmocka_unit_test(needed_weight_stays),
+        cmocka_unit_test(floor_is_kept),
+        cmocka_unit_test(floor_is_explained),
         cmocka_unit_test(flip_flops_are_counted),
         cmocka_unit_test(plan_is_idempotent),
         cmocka_unit_test(undo_restores_exactly),

@@ -134,6 +134,10 @@ static void make_need(struct avm_need *n, const struct avm_uuid *u)
     n->uuid = *u;
     n->role = rnd(AVM_NR_ROLES);
     n->held = one_in(12);
+    if (one_in(3)) {
+        n->cpu_min_permille = 10 * (1 + rnd(one_in(4) ? 400 : 100));
+        n->cpu_min_since = rnd(3);
+    }
     if (!one_in(4))
         return;
     if (one_in(2))
@@ -144,6 +148,8 @@ static void make_need(struct avm_need *n, const struct avm_uuid *u)
         n->weight_max = n->weight_min;
     n->cap_set = one_in(4);
     n->cap_pct = one_in(2) ? 0 : 1 + rnd(300);
+    if (n->cap_set && n->cap_pct && n->cpu_min_permille > 10 * n->cap_pct)
+        n->cpu_min_permille = 10 * n->cap_pct;
     n->affinity_set = one_in(4);
     n->affinity = 1 + rnd(255);
     if (one_in(3))
@@ -342,10 +348,13 @@ const char *__asan_default_options(void)
     return "quarantine_size_mb=1:malloc_context_size=3";
 }
 
-static void each_host(void (*check)(void))
+static void each_host(void (*check)(void), uint32_t nr)
 {
     const char *one = getenv("AVM_HOST"), *many = getenv("AVM_HOSTS");
-    uint32_t nr = many ? strtoul(many, NULL, 10) : HOSTS, i;
+    uint32_t i;
+
+    if (many)
+        nr = strtoul(many, NULL, 10);
 
     begin();
     if (one) {
@@ -393,16 +402,31 @@ static uint32_t own_weight(size_t i)
            w > l->weight_max ? l->weight_max : w;
 }
 
-static void shares_begin(struct shares *x, bool own)
+enum weights {
+    WEIGHTS_NOW,
+    WEIGHTS_OWN,                 /* as the administrator gave them           */
+    WEIGHTS_BY_RIGHT,            /* and as he would have for the floors      */
+};
+
+static void shares_begin(struct shares *x, enum weights weights)
 {
     size_t i;
 
     room_init(&x->room);
-    avm_groups(&st->host, st->dom, st->nr, x->room.s.group,
+    avm_groups(&st->host, st->dom, st->mem, st->nr, x->room.s.group,
                x->room.s.capacity);
     for (i = 0; i < st->nr; i++) {
-        x->demand[i] = avm_demand_permille(&st->dom[i]);
-        x->weight[i] = own ? own_weight(i) : st->dom[i].params.weight;
+        x->demand[i] = avm_planned_demand(&st->dom[i], &st->mem[i]);
+        x->weight[i] = weights == WEIGHTS_NOW ? st->dom[i].params.weight :
+                                                own_weight(i);
+    }
+    if (weights == WEIGHTS_BY_RIGHT) {
+        avm_floors(st->dom, st->mem, st->nr, &x->room.s);
+        for (i = 0; i < st->nr; i++) {
+            CHECK(x->room.s.own[i] >= x->weight[i], "domain %zu: has a right "
+                  "to less than it was given", i);
+            x->weight[i] = x->room.s.own[i];
+        }
     }
     share(x);
 }
@@ -415,10 +439,10 @@ static void shares_begin(struct shares *x, bool own)
 static void check_shares(void)
 {
     static struct shares x;
-    const size_t *group = x.room.group;
+    const size_t *group = x.room.z;
     size_t i, j;
 
-    shares_begin(&x, false);
+    shares_begin(&x, WEIGHTS_NOW);
     for (i = 0; i < st->nr; i++) {
         uint64_t sum = 0, wanted = 0, nr = 0, left;
         const struct avm_domain *d = st->dom;
@@ -520,6 +544,39 @@ static void check_change(const struct avm_change *c)
           avm_change_state_name(c->state));
 }
 
+/* Everyone pays for those: see floors_are_kept(). */
+static bool for_floor(const struct avm_change *c)
+{
+    return strstr(c->reason, "asks for a floor") != NULL;
+}
+
+/* No more than there is, nor than asked; less only if there is no more. */
+static void check_promises(void)
+{
+    static struct shares x;
+    size_t i, j;
+
+    shares_begin(&x, WEIGHTS_NOW);
+    for (i = 0; i < st->nr; i++) {
+        const size_t *group = x.room.s.group;
+        uint32_t promise = st->mem[i].floor.promise_permille;
+        uint32_t usable = avm_floor_usable(&st->dom[i], &st->mem[i]);
+        uint64_t sum = 0;
+
+        for (j = 0; j < st->nr; j++)
+            if (group[j] == group[i])
+                sum += st->mem[j].floor.promise_permille;
+        CHECK(sum <= x.room.s.capacity[i], "domain %zu: %" PRIu64 " promised "
+              "of %u", i, sum, x.room.s.capacity[i]);
+        CHECK(promise <= usable, "domain %zu: promised more than it asked", i);
+        CHECK(promise == usable || sum == x.room.s.capacity[i] ||
+              (st->dom[i].flags & (AVM_DOM_CONTROL | AVM_DOM_DYING |
+                                   AVM_DOM_SHUTDOWN)),
+              "domain %zu: promised %u of %u, and there is more", i, promise,
+              usable);
+    }
+}
+
 /*
  * Whoever loses to somebody who takes more than the administrator gave it, or
  * gives, is not below its floor then. One by one: any of them may turn out to be
@@ -531,8 +588,8 @@ static void check_floors(const struct avm_plan *p)
     static struct shares own, x, was;
     size_t i, j, who;
 
-    shares_begin(&own, true);
-    shares_begin(&x, false);
+    shares_begin(&own, WEIGHTS_BY_RIGHT);
+    shares_begin(&x, WEIGHTS_NOW);
     for (i = 0; i < p->nr; i++) {
         const struct avm_change *c = &p->change[i];
 
@@ -545,7 +602,7 @@ static void check_floors(const struct avm_plan *p)
         for (j = 0; j < st->nr; j++) {
             uint64_t least = floor_of(&own, &x, j);
 
-            if (x.share[j] >= was.share[j] ||
+            if (x.share[j] >= was.share[j] || for_floor(c) ||
                 !(c->after > own.weight[who] ? c->after > c->before :
                   c->after < own.weight[who] && c->after < c->before))
                 continue;
@@ -565,7 +622,7 @@ static void check_ledger(const struct avm_plan *p)
     uint64_t gave[MAX] = { 0 }, got[MAX] = { 0 };
     size_t i;
 
-    shares_begin(&own, true);
+    shares_begin(&own, WEIGHTS_OWN);
     for (i = 0; i < p->nr_grants; i++) {
         const struct avm_grant *g = &p->grant[i];
         size_t to = index_of(&g->to), from = index_of(&g->from);
@@ -630,6 +687,7 @@ static void check_plan(void)
     }
     CHECK(ready <= world.c.changes_per_minute, "%u of a budget of %u", ready,
           world.c.changes_per_minute);
+    check_promises();
     check_floors(p);
     check_ledger(p);
     check_order(p);
@@ -639,7 +697,7 @@ static void check_plan(void)
 static void plans_are_right(void **state)
 {
     (void)state;
-    each_host(check_plan);
+    each_host(check_plan, HOSTS);
 }
 
 /* ------------------------------------------------------------------------ */
@@ -714,6 +772,30 @@ static void check_again(const struct avm_change *c, const struct avm_plan *next)
     }
 }
 
+/* With the weights of now everyone has what it was promised, if it wants it. */
+static void check_kept(const char *when)
+{
+    static struct shares x;
+    size_t i;
+
+    shares_begin(&x, WEIGHTS_NOW);
+    for (i = 0; i < st->nr; i++)
+        x.demand[i] = st->mem[i].floor.wanted_permille;
+    share(&x);
+    for (i = 0; i < st->nr; i++) {
+        const struct avm_floor *f = &st->mem[i].floor;
+        uint32_t least = f->promise_permille < f->wanted_permille ?
+                         f->promise_permille : f->wanted_permille;
+
+        if (never_changed(&st->dom[i]) ||
+            !(st->dom[i].params.can & AVM_CAN_WEIGHT) ||
+            x.weight[i] == avm_floor_weight_max(&st->mem[i]))
+            continue;
+        CHECK(x.share[i] + ROUNDING >= least, "domain %zu, %s: has %u of %u, "
+              "weight %u", i, when, x.share[i], least, x.weight[i]);
+    }
+}
+
 static void check_applied(void)
 {
     static struct avm_params before[MAX];
@@ -735,6 +817,7 @@ static void check_applied(void)
         if (p->change[i].state == AVM_CHANGE_READY)
             write_knob(&p->change[i]);
     observe();
+    check_kept("applied once");
     assert_int_equal(avm_plan(st, now_ms, 0, &q), 0);
     for (i = 0; i < p->nr; i++)
         if (p->change[i].state == AVM_CHANGE_READY)
@@ -742,6 +825,8 @@ static void check_applied(void)
     for (i = 0; i < q->nr; i++)
         if (q->change[i].state == AVM_CHANGE_READY)
             write_knob(&q->change[i]);
+    observe();
+    check_kept("applied twice");
     avm_plan_free(p);
     avm_plan_free(q);
 
@@ -761,7 +846,88 @@ static void check_applied(void)
 static void applied_once_and_undone(void **state)
 {
     (void)state;
-    each_host(check_applied);
+    each_host(check_applied, HOSTS);
+}
+
+/* ------------------------------------------------------------------------ */
+/* Floors come and go                                                       */
+
+/* Of one domain something changes: what it does, or what it was promised. */
+static void change_something(void)
+{
+    size_t i = rnd(world.nr_dom);
+
+    if (one_in(2)) {
+        uint32_t vcpus = world.d[i].nr_vcpus ? world.d[i].nr_vcpus : 1;
+
+        make_window(&world.smooth[i], vcpus);
+        world.smooth[i].have = HAVE_ALL;
+        return;
+    }
+    world.need[i].cpu_min_permille = one_in(3) ? 0 : 10 * (1 + rnd(100));
+    world.need[i].cpu_min_since = rnd(3);
+    if (world.need[i].cap_set && world.need[i].cap_pct)
+        world.need[i].cpu_min_permille = 0;
+}
+
+static void round_of(const char *when)
+{
+    struct avm_plan *p;
+    size_t i;
+
+    assert_int_equal(avm_state_needs(st, world.need, world.nr_dom), 0);
+    observe();
+    assert_int_equal(avm_plan(st, now_ms, 0, &p), 0);
+    for (i = 0; i < p->nr; i++)
+        if (p->change[i].state == AVM_CHANGE_READY)
+            write_knob(&p->change[i]);
+    avm_plan_free(p);
+    observe();
+    check_promises();
+    check_kept(when);
+}
+
+/*
+ * Whatever happens, after each plan everyone has what it was promised. When all
+ * floors are gone, and nobody wants anything, weights are what they were.
+ */
+static void check_floors_come_and_go(void)
+{
+    uint32_t weight[MAX];
+    size_t i, round;
+
+    world.c.hold_decisions = 1;
+    world.c.warmup_ms = world.c.cooldown_ms = 0;
+    world.c.changes_per_minute = 10000;
+    world.c.step_up_permille = 500 + rnd(500);
+    world.c.step_down_permille = 500 + rnd(499);
+    for (i = 0; i < world.nr_dom; i++)
+        weight[i] = world.d[i].params.weight;
+    empty_state();
+    observe();
+    for (round = 0; round < 20; round++) {
+        change_something();
+        round_of("something changed");
+    }
+    for (i = 0; i < world.nr_dom; i++) {
+        world.need[i].cpu_min_permille = 0;
+        memset(&world.smooth[i], 0, sizeof(world.smooth[i]));
+    }
+    for (round = 0; round < 40; round++)
+        round_of("no floors");
+    for (i = 0; i < world.nr_dom; i++) {
+        const struct avm_limits *l = &st->mem[i].limits;
+
+        if (!l->weight_explicit && !never_changed(&st->dom[i]))
+            CHECK(world.d[i].params.weight == weight[i], "domain %zu: %u, was "
+                  "%u", i, world.d[i].params.weight, weight[i]);
+    }
+}
+
+static void floors_come_and_go(void **state)
+{
+    (void)state;
+    each_host(check_floors_come_and_go, HOSTS / 200);
 }
 
 int main(void)
@@ -769,6 +935,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plans_are_right),
         cmocka_unit_test(applied_once_and_undone),
+        cmocka_unit_test(floors_come_and_go),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -99,7 +99,7 @@ static void groups(void **state)
     for (i = 0; i < 5; i++)
         d[i] = domain_of(i + 1, AVM_ROLE_NORMAL, AVM_CLASS_CPU, 500, 0);
 
-    avm_groups(&h, d, 5, group, capacity);
+    avm_groups(&h, d, NULL, 5, group, capacity);
     for (i = 0; i < 5; i++) {
         assert_int_equal(group[i], 0);
         assert_int_equal(capacity[i], 4000);
@@ -110,7 +110,7 @@ static void groups(void **state)
     d[2].params.affinity = 0xc; /* overlaps with the one before */
     d[3].params.affinity = 0x1;
     d[4].params.affinity = 0x8;
-    avm_groups(&h, d, 5, group, capacity);
+    avm_groups(&h, d, NULL, 5, group, capacity);
     assert_int_equal(group[0], 0);
     assert_int_equal(group[1], 1);
     assert_int_equal(group[2], 1);
@@ -120,7 +120,7 @@ static void groups(void **state)
     assert_int_equal(capacity[4], 3000);
 
     d[4].pool = 7; /* gone by now: a group of its own */
-    avm_groups(&h, d, 5, group, capacity);
+    avm_groups(&h, d, NULL, 5, group, capacity);
     assert_int_equal(group[4], 4);
 }
 
@@ -390,6 +390,129 @@ static void order_does_not_matter(void **state)
     }
 }
 
+/* ------------------------------------------------------------------------ */
+/* Floors that the administrator promised                                   */
+
+static struct avm_domain hog[3];
+static struct avm_memory hog_memory[3];
+
+/* On one pCPU, with these floors and times. */
+static void hogs(const uint32_t *floor, const uint64_t *since)
+{
+    size_t i;
+
+    for (i = 0; i < 3; i++) {
+        hog[i] = domain_of(i + 1, AVM_ROLE_NORMAL, AVM_CLASS_CPU, 333, 667);
+        hog_memory[i] = memory_for(&hog[i]);
+        hog_memory[i].limits.cpu_min_permille = floor[i];
+        hog_memory[i].limits.cpu_min_since = since[i];
+    }
+}
+
+static void promises(uint32_t a, uint32_t b, uint32_t c)
+{
+    resolve(hog, hog_memory, 3, 1);
+    assert_int_equal(room.s.promise[0], a);
+    assert_int_equal(room.s.promise[1], b);
+    assert_int_equal(room.s.promise[2], c);
+}
+
+static void first_come_first_served(void **state)
+{
+    const struct avm_wish *w;
+    size_t n;
+
+    (void)state;
+    hogs((uint32_t[]){ 500, 700, 200 }, (uint64_t[]){ 3, 2, 1 });
+    promises(100, 700, 200); /* a smaller one instead of none */
+    hogs((uint32_t[]){ 500, 700, 200 }, (uint64_t[]){ 1, 1, 1 });
+    promises(500, 500, 0); /* by UUID */
+    hog[2].role = AVM_ROLE_INTERACTIVE;
+    promises(500, 300, 200);
+    hog_memory[0].limits.cpu_min_since = 0; /* before the role */
+    hog_memory[0].limits.cpu_min_permille = 900;
+    promises(900, 0, 100);
+    hog[0].held = true; /* it keeps its place */
+    promises(900, 0, 100);
+    hog[0].flags = AVM_DOM_DYING;
+    promises(0, 700, 200);
+
+    /* As much as one vCPU can use, and its cap lets it. */
+    hogs((uint32_t[]){ 1500, 500, 0 }, (uint64_t[]){ 1, 2, 3 });
+    promises(1000, 0, 0);
+    hog[0].params.cap_pct = 60;
+    promises(600, 400, 0);
+
+    hogs((uint32_t[]){ 600, 700, 500 }, (uint64_t[]){ 1, 2, 3 });
+    n = resolve(hog, hog_memory, 3, 1);
+    w = wish_of(n, &hog[1], AVM_KNOB_WEIGHT);
+    assert_non_null(w);
+    assert_false(w->refused);
+    assert_non_null(strstr(w->reason,
+                           "70% of a CPU, of which 40% was not promised yet"));
+    w = wish_of(n, &hog[2], AVM_KNOB_WEIGHT);
+    assert_non_null(w);
+    assert_true(w->refused);
+    assert_non_null(strstr(w->why_not,
+                           "needs 50% of a CPU, 0% is not promised yet"));
+}
+
+/* Everybody pays, and the ledger says so. */
+static void floor_has_donors(void **state)
+{
+    size_t i, n;
+
+    (void)state;
+    hogs((uint32_t[]){ 500, 0, 0 }, (uint64_t[]){ 1, 0, 0 });
+    n = resolve(hog, hog_memory, 3, 1);
+    assert_int_equal(wish_of(n, &hog[0], AVM_KNOB_WEIGHT)->to, 512);
+    assert_int_equal(nr_grants, 2);
+    for (i = 0; i < 2; i++) {
+        assert_int_equal(grant[i].to_domid, 1);
+        assert_int_equal(grant[i].from_domid, 2 + i);
+        assert_in_range(grant[i].share_permille, 82, 84);
+        assert_string_equal(grant[i].rule, "normal gives to normal, which was "
+                            "promised 50% of a CPU");
+    }
+}
+
+/* Whoever takes leaves a donor its floor, and a donor stops there by itself. */
+static void floor_of_a_donor(void **state)
+{
+    struct avm_domain d[2] = {
+        domain_of(1, AVM_ROLE_BACKGROUND, AVM_CLASS_CPU, 500, 500),
+        domain_of(2, AVM_ROLE_INTERACTIVE, AVM_CLASS_MIXED, 500, 500),
+    };
+    struct avm_memory m[2] = { memory_for(&d[0]), memory_for(&d[1]) };
+    const struct avm_wish *w;
+    size_t n;
+
+    (void)state;
+    n = resolve(d, m, 2, 1);
+    assert_int_equal(wish_of(n, &d[0], AVM_KNOB_WEIGHT)->to, 64);
+    assert_false(wish_of(n, &d[1], AVM_KNOB_WEIGHT)->refused);
+
+    m[0].limits.cpu_min_permille = 300;
+    n = resolve(d, m, 2, 1);
+    assert_int_equal(wish_of(n, &d[0], AVM_KNOB_WEIGHT)->to, 110);
+    d[0].params.weight = 120; /* 319 permille: that is near enough */
+    d[0].smooth.cpu_permille = 319;
+    d[0].smooth.wait_permille = 681;
+    d[1].smooth.cpu_permille = 681;
+    d[1].smooth.wait_permille = 319;
+    m[0].knob[AVM_KNOB_WEIGHT] = (struct avm_knob_memory){
+        .ours = true, .original = 256, .last = 120 };
+    n = resolve(d, m, 2, 1);
+    assert_null(wish_of(n, &d[0], AVM_KNOB_WEIGHT));
+    w = wish_of(n, &d[1], AVM_KNOB_WEIGHT);
+    assert_non_null(w);
+    assert_false(w->refused);
+    assert_in_range(w->to, 270, 285); /* 120 of 400 */
+    m[0].limits.cpu_min_permille = 320;
+    w = wish_of(resolve(d, m, 2, 1), &d[1], AVM_KNOB_WEIGHT);
+    assert_true(w->refused);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -404,6 +527,9 @@ int main(void)
         cmocka_unit_test(critical_fills_half_at_most),
         cmocka_unit_test(floors_and_capacity),
         cmocka_unit_test(order_does_not_matter),
+        cmocka_unit_test(first_come_first_served),
+        cmocka_unit_test(floor_has_donors),
+        cmocka_unit_test(floor_of_a_donor),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,10 @@
 #include "avm.h"
 
 #define AVM_HISTORY 4 /* windows that 'smooth' covers */
+#define AVM_WEIGHT_MAX 65535
+
+/* Shares are rounded, permille; differences up to this are none. */
+#define AVM_ROUNDING 2
 
 static inline uint32_t avm_min_u32(uint32_t a, uint32_t b)
 {
@@ -165,6 +169,14 @@ struct avm_limits {
     uint32_t cap_pct;
     uint64_t affinity;
     uint64_t net_max_bps, disk_max_bps; /* 0: none                           */
+    uint32_t cpu_min_permille;   /* floor, 0: none                           */
+    uint64_t cpu_min_since;
+};
+
+/* What became of a floor, as of the last plan: for explain. */
+struct avm_floor {
+    uint32_t promise_permille;   /* of it: others may have been first        */
+    uint32_t wanted_permille, share_permille; /* with the weights of then    */
 };
 
 struct avm_memory {
@@ -182,11 +194,27 @@ struct avm_memory {
     bool late;                   /* for next: in the group of this number is
                                     somebody whose weight falls, but not now */
     uint64_t net_devices, disk_devices; /* as in the last sample             */
+    struct avm_floor floor;
 };
 
 /* The devices that a limit is for, 0: it is none. */
 uint64_t avm_knob_devices(const struct avm_memory *m, enum avm_knob knob);
 
+/*
+ * What the parameters will be as soon as what its need declares is done, which
+ * is at once unless somebody else set it or the last attempt failed. Plans are
+ * made for that, or the next one would take back half of them.
+ */
+uint32_t avm_planned_cap(const struct avm_domain *d,
+                         const struct avm_memory *m);
+uint64_t avm_planned_affinity(const struct avm_domain *d,
+                              const struct avm_memory *m);
+/*
+ * avm_demand_permille() with the planned cap. Without records nobody knows who
+ * waits: then it is taken to want its floor, which it leaves to others if not.
+ */
+uint32_t avm_planned_demand(const struct avm_domain *d,
+                            const struct avm_memory *m);
 
 /* At most this many wishes for one domain. */
 #define AVM_WISHES_PER_DOMAIN AVM_NR_KNOBS
@@ -196,7 +224,17 @@ struct avm_scratch {
     size_t *group, *member;
     uint32_t *capacity, *demand, *weight, *before, *after;
     uint32_t *low, *tmp_demand, *tmp_weight, *tmp_share;
+    /* floors.c; 'floor' is what is to be kept now: promised and wanted */
+    uint32_t *own, *own_least, *promise, *floor;
+    uint32_t *least, *base, *self, *limit;
+    uint32_t *had;               /* resolve: by right, or now, if more       */
 };
+
+#define AVM_SCRATCH_U32 18 /* arrays of uint32_t in it */
+
+/* An array of AVM_SCRATCH_U32 * nr for all of them, and of 2 * nr. */
+void avm_scratch_init(struct avm_scratch *s, size_t nr, size_t *room,
+                      uint32_t *room_u32);
 
 /*
  * The weight that the administrator gave it: what it had before our first
@@ -215,6 +253,9 @@ size_t avm_decide(const struct avm_host *host, const struct avm_domain *dom,
 
 /* The parts of avm_decide(): */
 
+/* 0 for background .. 3 for time-critical. */
+int avm_role_rank(enum avm_role r);
+
 /* Neither held, nor dom0, nor on its way out. */
 bool avm_may_change(const struct avm_domain *d);
 
@@ -230,15 +271,48 @@ void avm_decide_shares(const struct avm_domain *dom,
                        struct avm_scratch *s, struct avm_wish *w, size_t *n);
 
 /* ------------------------------------------------------------------------ */
+/* floors: for decide and resolve                                           */
+
+/* As much of its floor as its vCPUs and its cap let it use, permille. */
+uint32_t avm_floor_usable(const struct avm_domain *d,
+                          const struct avm_memory *m);
+
+/* The highest weight that a floor may give it. */
+uint32_t avm_floor_weight_max(const struct avm_memory *m);
+
+/*
+ * From s->group and s->capacity: who wants how much (s->demand), is promised what
+ * (s->promise), what has to be kept of that now (s->floor), and the weight that each domain has by right (s->own): the administrator's, or s->own_least, if
+ * more, which keeps its floor if all others have theirs by right.
+ */
+void avm_floors(const struct avm_domain *dom, const struct avm_memory *mem,
+                size_t nr, struct avm_scratch *s);
+
+/*
+ * s->least: the weights that keep all of s->floor, where the weight of domain i
+ * is s->self[i], or least[i] if more, in the eyes of its own floor, and
+ * s->base[i], or that, for the others. Floors that are short of by 'slack'
+ * permille are no reason for more.
+ */
+void avm_floor_weights(const struct avm_memory *mem, size_t nr,
+                       struct avm_scratch *s, uint32_t slack);
+
+/* The lowest weight, lo .. hi, that keeps the floor of i among s->base. */
+uint32_t avm_floor_lowest(struct avm_scratch *s, size_t nr, size_t i,
+                          uint32_t lo, uint32_t hi);
+
+/* ------------------------------------------------------------------------ */
 /* resolve                                                                  */
 
 /*
  * Domains that compete for the same pCPUs: those of a pool whose affinities
  * overlap. group[i] is the smallest index of a domain in the group of i, and
- * capacity[i] the CPU time of that group, permille of a pCPU.
+ * capacity[i] the CPU time of that group, permille of a pCPU. Affinities are
+ * the planned ones; mem NULL: those of now.
  */
 void avm_groups(const struct avm_host *host, const struct avm_domain *dom,
-                size_t nr, size_t *group, uint32_t *capacity);
+                const struct avm_memory *mem, size_t nr, size_t *group,
+                uint32_t *capacity);
 
 /*
  * Weighted max-min: divides 'capacity' among those with a demand, by weight;

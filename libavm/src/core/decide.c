@@ -6,6 +6,7 @@
  *   waits after it wakes        -> urgency (sooner, not more)
  *   wants more than its share   -> weight (more)
  *   computes, in the background -> gives: urgency and weight down
+ *   below its promised floor    -> weight (as much as that takes, at once)
  *   uses a busy link or disk    -> share (shares.c)
  *   reason gone                 -> back to what it was
  *
@@ -36,6 +37,12 @@
 
 /* A wish for weight needs 5% more demand than share: less is noise. */
 #define SHORT_PERMILLE 50
+
+/*
+ * A weight that keeps a floor is lowered if 4/5 of it would do: what the others
+ * want changes all the time, and each time it grew it would have to be raised.
+ */
+#define FLOOR_EXCESS(weight) ((weight) + (uint64_t)(weight) / 4)
 
 static bool confident(const struct avm_domain *d, enum avm_class c)
 {
@@ -276,16 +283,18 @@ uint32_t avm_own_weight(const struct avm_domain *d, const struct avm_memory *m)
     return avm_max_u32(avm_min_u32(w, l->weight_max), l->weight_min);
 }
 
-/* 'fair' is its share of the group's CPU time with the weights of now. */
+/* s->before are shares with the weights of now, s->own weights by right. */
 static void decide_weight(const struct avm_domain *d, size_t i,
                           const struct avm_memory *m, const struct others *o,
-                          uint32_t capacity, uint32_t fair,
+                          const struct avm_scratch *s,
                           struct avm_wish *w, size_t *n)
 {
     const struct avm_limits *l = &m->limits;
     const struct avm_knob_memory *k = &m->knob[AVM_KNOB_WEIGHT];
-    uint32_t now = d->params.weight, want = avm_demand_permille(d), to;
-    uint32_t own = avm_own_weight(d, m);
+    uint32_t now = d->params.weight, want = s->demand[i], to;
+    uint32_t own = s->own[i], given = avm_own_weight(d, m);
+    uint32_t fair = s->before[i], capacity = s->capacity[i];
+    uint32_t give_to = avm_max_u32(l->weight_min, s->own_least[i]);
     struct avm_wish *x;
 
     if (!(d->params.can & AVM_CAN_WEIGHT))
@@ -307,10 +316,13 @@ static void decide_weight(const struct avm_domain *d, size_t i,
 
     if (d->role == AVM_ROLE_BACKGROUND &&
         (computes(d) || (k->ours && now < own && still_computes(d)))) {
-        if (computes(d) && o->waiting && now > l->weight_min) {
+        if (computes(d) && o->waiting &&
+            now > (give_to > l->weight_min ? FLOOR_EXCESS(give_to) : give_to)) {
             x = avm_wish_add(w, n, d, i, AVM_KNOB_WEIGHT, AVM_WISH_GIVE, now,
-                             l->weight_min, o->wait_permille);
-            reason_give(x, d, o, "gives, down to the floor of its role");
+                             give_to, o->wait_permille);
+            reason_give(x, d, o, give_to > l->weight_min ?
+                        "gives, down to what it was promised" :
+                        "gives, down to the floor of its role");
             return;
         }
         /* That nobody waits any more may be thanks to what it gave. */
@@ -339,16 +351,23 @@ static void decide_weight(const struct avm_domain *d, size_t i,
                 return;
             }
         }
-        /* It still uses what it was given. */
-        if (k->ours && now > own && want > fair / 2)
+        /* It still uses what it was given, but for a floor that is gone. */
+        if (k->ours && now > own && now <= avm_max_u32(own, l->weight_max) &&
+            want > fair / 2)
             return;
     }
 
-    if (k->ours && now != own) {
+    /* That it goes up to what its floor needs is for decide_floors(). */
+    if (k->ours && (now > own || now < given)) {
+        to = now > own ? own : given;
         x = avm_wish_add(w, n, d, i, AVM_KNOB_WEIGHT, AVM_WISH_RETURN, now,
-                         own, 0);
-        avm_text(x->reason, "reason gone (%s now): weight back to %u",
-                 avm_class_name(d->klass), own);
+                         to, 0);
+        if (to == given)
+            avm_text(x->reason, "reason gone (%s now): weight back to %u",
+                     avm_class_name(d->klass), to);
+        else
+            avm_text(x->reason, "a weight of %u keeps its floor: back to that",
+                     to);
     }
 }
 
@@ -375,6 +394,190 @@ static void decide_declared(const struct avm_domain *d, size_t i,
     }
 }
 
+/*
+ * What its need declares for this knob, if that is done at once. That it returns
+ * when no need declares it any more takes its time.
+ */
+static bool declared_soon(const struct avm_domain *d,
+                          const struct avm_memory *m, enum avm_knob knob,
+                          bool set)
+{
+    const struct avm_knob_memory *k = &m->knob[knob];
+
+    return set && avm_may_change(d) && !k->foreign_until_ms && !k->failed;
+}
+
+uint32_t avm_planned_cap(const struct avm_domain *d,
+                         const struct avm_memory *m)
+{
+    if (!(d->params.can & AVM_CAN_CAP))
+        return 0;
+    return declared_soon(d, m, AVM_KNOB_CAP, m->limits.cap_set) ?
+           m->limits.cap_pct : d->params.cap_pct;
+}
+
+uint64_t avm_planned_affinity(const struct avm_domain *d,
+                              const struct avm_memory *m)
+{
+    return declared_soon(d, m, AVM_KNOB_AFFINITY, m->limits.affinity_set) ?
+           m->limits.affinity : d->params.affinity;
+}
+
+/* ------------------------------------------------------------------------ */
+/* Floors                                                                   */
+
+/*
+ * The weights that a floor has to reckon with: those of now, or what somebody is
+ * about to return to or declared. That others are about to give may take them a
+ * while, and does not count.
+ */
+static void floors_begin(const struct avm_domain *dom, size_t nr,
+                         const struct avm_wish *w, size_t n,
+                         struct avm_scratch *s)
+{
+    size_t i, k;
+
+    for (i = 0; i < nr; i++)
+        s->base[i] = s->self[i] = dom[i].params.weight;
+    for (k = 0; k < n; k++) {
+        i = w[k].dom;
+        if (w[k].knob != AVM_KNOB_WEIGHT)
+            continue;
+        if (w[k].kind == AVM_WISH_DECLARED)
+            s->base[i] = s->self[i] = w[k].to;
+        else if (w[k].kind == AVM_WISH_RETURN)
+            s->base[i] = avm_max_u32(s->base[i], w[k].to);
+    }
+}
+
+/* Too little of its floor was left: as much as the figures say. */
+static void reason_floor(char *text, const struct avm_domain *d,
+                         const struct avm_memory *m,
+                         const struct avm_scratch *s, size_t i)
+{
+    uint32_t usable = avm_floor_usable(d, m);
+    char left[64] = "";
+
+    if (s->promise[i] < usable)
+        snprintf(left, sizeof(left), ", of which %u%% was not promised yet",
+                 s->promise[i] / 10);
+    avm_text(text, "its need asks for a floor of %u%% of a CPU%s; it wants "
+             "%u%% and its share is %u%%%s", m->limits.cpu_min_permille / 10,
+             left, s->demand[i] / 10, s->before[i] / 10,
+             s->least[i] == avm_floor_weight_max(m) ?
+             "; more weight it cannot have" : "");
+}
+
+/* Nothing of it was left: says so, as long as that matters. */
+static void refuse_floor(const struct avm_domain *d, size_t i,
+                         const struct avm_memory *m,
+                         const struct avm_scratch *s,
+                         struct avm_wish *w, size_t *n)
+{
+    uint32_t usable = avm_floor_usable(d, m), now = d->params.weight, to;
+    uint32_t floor = avm_min_u32(usable, s->demand[i]);
+    struct avm_wish *x;
+
+    if (!usable || s->promise[i] || now < s->own[i] ||
+        s->before[i] + AVM_ROUNDING >= floor)
+        return;
+    to = weight_for(now, floor, s->before[i], s->capacity[i]);
+    to = avm_min_u32(to, avm_floor_weight_max(m));
+    if (to <= now)
+        return;
+    x = avm_wish_add(w, n, d, i, AVM_KNOB_WEIGHT, AVM_WISH_DECLARED, now, to,
+                     1000);
+    x->refused = true;
+    avm_text(x->reason, "its need asks for a floor of %u%% of a CPU",
+             m->limits.cpu_min_permille / 10);
+    avm_text(x->why_not, "needs %u%% of a CPU, 0%% is not promised yet: others "
+             "were first, or of a higher role", usable / 10);
+}
+
+/*
+ * Goes back to what its floor needs, if that is worth it; never so far that the
+ * floor is lost because others have more than they return to. False: not now.
+ */
+static bool return_to_floor(size_t i, size_t nr, struct avm_scratch *s,
+                            struct avm_wish *x)
+{
+    uint32_t lowest;
+
+    if (!s->floor[i] || x->to > x->from)
+        return true;
+    lowest = avm_floor_lowest(s, nr, i, x->to, x->from);
+    if (lowest <= x->to && s->own_least[i] < x->to)
+        return true;
+    x->to = lowest;
+    avm_text(x->reason, "a weight of %u keeps its floor: back to that",
+             lowest);
+    return x->from > FLOOR_EXCESS(lowest);
+}
+
+/* Wishes for less that would lose a floor stop before that, or go. */
+static void return_to_floors(size_t nr, struct avm_scratch *s,
+                             struct avm_wish *w, size_t *n)
+{
+    size_t k, last = 0;
+
+    for (k = 0; k < *n; k++) {
+        if (w[k].knob == AVM_KNOB_WEIGHT && w[k].kind == AVM_WISH_RETURN &&
+            !return_to_floor(w[k].dom, nr, s, &w[k]))
+            continue;
+        if (last != k)
+            w[last] = w[k];
+        last++;
+    }
+    *n = last;
+}
+
+/*
+ * After all other wishes, of which a floor may take the place: it is about the
+ * weights that there are, and has to be kept at once.
+ */
+static void decide_floors(const struct avm_domain *dom,
+                          const struct avm_memory *mem, size_t nr,
+                          struct avm_scratch *s, struct avm_wish *w, size_t *n)
+{
+    size_t *at = s->member, i, k, none;
+    bool any = false;
+
+    for (i = 0; i < nr; i++)
+        any |= mem[i].limits.cpu_min_permille != 0;
+    if (!any)
+        return;
+
+    floors_begin(dom, nr, w, *n, s);
+    avm_floor_weights(mem, nr, s, AVM_ROUNDING);
+    for (i = 0; i < nr; i++)
+        s->base[i] = avm_max_u32(s->base[i], s->least[i]);
+    return_to_floors(nr, s, w, n);
+
+    none = *n;
+    for (i = 0; i < nr; i++)
+        at[i] = none;
+    for (k = 0; k < none; k++)
+        if (w[k].knob == AVM_KNOB_WEIGHT)
+            at[w[k].dom] = k;
+    for (i = 0; i < nr; i++) {
+        struct avm_wish *x = &w[at[i]];
+
+        if (!avm_may_change(&dom[i]) || !(dom[i].params.can & AVM_CAN_WEIGHT))
+            continue;
+        if (s->least[i] <= s->self[i]) {
+            if (at[i] == none)
+                refuse_floor(&dom[i], i, &mem[i], s, w, n);
+            continue;
+        }
+        if (at[i] == none)
+            x = &w[(*n)++];
+        k = 0;
+        avm_wish_add(x, &k, &dom[i], i, AVM_KNOB_WEIGHT, AVM_WISH_DECLARED,
+                     dom[i].params.weight, s->least[i], 1000);
+        reason_floor(x->reason, &dom[i], &mem[i], s, i);
+    }
+}
+
 bool avm_may_change(const struct avm_domain *d)
 {
     /* dom0 serves all others: it is watched, and left as it is. */
@@ -388,11 +591,10 @@ size_t avm_decide(const struct avm_host *host, const struct avm_domain *dom,
 {
     size_t i, n = 0;
 
-    avm_groups(host, dom, nr, s->group, s->capacity);
-    for (i = 0; i < nr; i++) {
-        s->demand[i] = avm_demand_permille(&dom[i]);
+    avm_groups(host, dom, mem, nr, s->group, s->capacity);
+    avm_floors(dom, mem, nr, s);
+    for (i = 0; i < nr; i++)
         s->weight[i] = dom[i].params.weight;
-    }
     avm_share_groups(s, s->demand, s->weight, s->before, nr);
     groups_count(dom, nr, s);
 
@@ -406,7 +608,7 @@ size_t avm_decide(const struct avm_host *host, const struct avm_domain *dom,
 
         o = others_of(dom, s, i);
         decide_urgency(d, i, m, &o, wish, &n);
-        decide_weight(d, i, m, &o, s->capacity[i], s->before[i], wish, &n);
+        decide_weight(d, i, m, &o, s, wish, &n);
         decide_declared(d, i, m, AVM_KNOB_CAP, m->limits.cap_set,
                         m->limits.cap_pct, wish, &n);
         decide_declared(d, i, m, AVM_KNOB_AFFINITY, m->limits.affinity_set,
@@ -416,6 +618,7 @@ size_t avm_decide(const struct avm_host *host, const struct avm_domain *dom,
         decide_declared(d, i, m, AVM_KNOB_DISK, m->limits.disk_max_bps,
                         m->limits.disk_max_bps, wish, &n);
     }
+    decide_floors(dom, mem, nr, s, wish, &n);
     avm_decide_shares(dom, mem, nr, s, wish, &n);
     return n;
 }

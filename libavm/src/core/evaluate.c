@@ -60,13 +60,28 @@ static uint64_t wanted_permille(const struct avm_domain *d)
     return wanted < most ? wanted : most;
 }
 
-uint32_t avm_demand_permille(const struct avm_domain *d)
+static uint32_t demand_at(const struct avm_domain *d, uint32_t cap_pct)
 {
     uint64_t demand = wanted_permille(d), most = UINT64_MAX;
 
-    if ((d->params.can & AVM_CAN_CAP) && d->params.cap_pct)
-        most = 10ull * d->params.cap_pct;
+    if (cap_pct)
+        most = 10ull * cap_pct;
     return avm_clamp_u32(demand < most ? demand : most);
+}
+
+uint32_t avm_demand_permille(const struct avm_domain *d)
+{
+    return demand_at(d, d->params.can & AVM_CAN_CAP ? d->params.cap_pct : 0);
+}
+
+uint32_t avm_planned_demand(const struct avm_domain *d,
+                            const struct avm_memory *m)
+{
+    uint32_t demand = demand_at(d, avm_planned_cap(d, m));
+
+    if ((d->smooth.have & AVM_HAVE_RECORDS) || !d->smooth.length_ns)
+        return demand;
+    return avm_max_u32(demand, avm_floor_usable(d, m));
 }
 
 static void measure(const struct avm_domain *d, uint32_t *m, bool records)

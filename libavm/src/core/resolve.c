@@ -5,8 +5,10 @@
  * Who may give to whom: a background domain to everyone above it, a normal one
  * to time-critical work only, and nobody else. Everyone keeps a floor: who may
  * not give keeps the share that it has with everybody's own weight, who may
- * keeps the part of it that its lowest weight stands for. Shares are weighted
- * max-min shares of the pCPUs that a group of domains competes for.
+ * keeps the part of it that its lowest weight stands for, and neither less than
+ * the administrator promised it. Shares are weighted max-min shares of the pCPUs
+ * that a group of domains competes for. What a promise costs (floors.c) counts as
+ * if the administrator had set the weights for it: everyone pays for it.
  *
  * Urgency moves no share (the scheduler charges for it), so it has one rule
  * only: what is critical may fill half of the CPU time, or it would starve the
@@ -24,22 +26,20 @@
 /* A critical domain about which nothing at all is known yet: a guess. */
 #define CRITICAL_GUESS_PERMILLE 50
 
-/* Shares are rounded; differences up to this are none. */
-#define ROUNDING 2
-
 /* What is not worth a change, nor a line in the ledger. */
 #define GRANT_MIN_PERMILLE 5
 
 /* ------------------------------------------------------------------------ */
 /* Groups and shares                                                        */
 
-static uint64_t pcpus_of(const struct avm_pool *p, const struct avm_domain *d)
+static uint64_t pcpus_of(const struct avm_pool *p, const struct avm_domain *d,
+                         const struct avm_memory *m)
 {
-    uint64_t all = p->pcpus ? p->pcpus : UINT64_MAX, m = all;
+    uint64_t all = p->pcpus ? p->pcpus : UINT64_MAX, mask = all;
 
     if (d->params.can & AVM_CAN_AFFINITY)
-        m &= d->params.affinity;
-    return m ? m : all;
+        mask &= m ? avm_planned_affinity(d, m) : d->params.affinity;
+    return mask ? mask : all;
 }
 
 /* Affinities that overlap, directly or through others: one mask each. */
@@ -58,7 +58,8 @@ static unsigned int merge(uint64_t *part, unsigned int nr, uint64_t m)
 }
 
 void avm_groups(const struct avm_host *host, const struct avm_domain *dom,
-                size_t nr, size_t *group, uint32_t *capacity)
+                const struct avm_memory *mem, size_t nr, size_t *group,
+                uint32_t *capacity)
 {
     uint64_t part[65]; /* disjoint, so there are 64 at most, and one more */
     size_t first[65];
@@ -76,7 +77,8 @@ void avm_groups(const struct avm_host *host, const struct avm_domain *dom,
 
         for (i = 0; i < nr; i++)
             if (dom[i].pool == pool->id)
-                n = merge(part, n, pcpus_of(pool, &dom[i]));
+                n = merge(part, n, pcpus_of(pool, &dom[i],
+                                            mem ? &mem[i] : NULL));
         for (k = 0; k < n; k++)
             first[k] = nr;
 
@@ -85,7 +87,7 @@ void avm_groups(const struct avm_host *host, const struct avm_domain *dom,
 
             if (dom[i].pool != pool->id)
                 continue;
-            m = pcpus_of(pool, &dom[i]);
+            m = pcpus_of(pool, &dom[i], mem ? &mem[i] : NULL);
             for (k = 0; !(part[k] & m); k++)
                 ;
             if (first[k] == nr)
@@ -165,7 +167,7 @@ void avm_share_groups(struct avm_scratch *s, const uint32_t *demand,
 /* ------------------------------------------------------------------------ */
 /* Conflicts                                                                */
 
-static int role_rank(enum avm_role r)
+int avm_role_rank(enum avm_role r)
 {
     switch (r) {
     case AVM_ROLE_BACKGROUND:    return 0;
@@ -194,7 +196,7 @@ static int wish_cmp(const void *pa, const void *pb)
     if (a->kind != b->kind)
         return kind_rank[a->kind] - kind_rank[b->kind];
     if (a->role != b->role)
-        return role_rank(b->role) - role_rank(a->role);
+        return avm_role_rank(b->role) - avm_role_rank(a->role);
     if (a->gain_permille != b->gain_permille)
         return a->gain_permille > b->gain_permille ? -1 : 1;
     if (!avm_uuid_equal(&a->uuid, &b->uuid))
@@ -247,22 +249,42 @@ static void resolve_critical(const struct avm_domain *dom, size_t nr,
     }
 }
 
-/* What j keeps in any case; what may be given stops at its lowest weight. */
-static uint64_t floor_of(const struct avm_domain *dom,
-                         const struct avm_memory *mem, size_t j, bool gives,
+/*
+ * What j keeps in any case; what may be given stops at its lowest weight, and at
+ * s->floor: what it was promised and wants, as far as it has that.
+ */
+static uint64_t floor_of(const struct avm_memory *mem, size_t j, bool gives,
                          const struct avm_scratch *s)
 {
-    uint32_t own = avm_own_weight(&dom[j], &mem[j]);
-    uint32_t min = mem[j].limits.weight_min;
+    uint32_t own = s->own[j], min = mem[j].limits.weight_min;
+    uint64_t floor = s->before[j];
 
-    return gives && min < own ? (uint64_t)s->before[j] * min / own :
-                                s->before[j];
+    if (gives && min < own)
+        floor = floor * min / own;
+    return floor > s->floor[j] ? floor : s->floor[j];
+}
+
+/*
+ * A promise that the weights by right cannot keep is kept as long as others have
+ * given, and so is the last bit of those whom floors leave nothing by right:
+ * s->after is what everyone has until somebody gives or takes.
+ */
+static void floors_to_keep(struct avm_scratch *s, size_t nr)
+{
+    size_t i;
+
+    avm_share_groups(s, s->demand, s->weight, s->after, nr);
+    for (i = 0; i < nr; i++) {
+        s->had[i] = avm_max_u32(s->before[i], s->after[i]);
+        s->floor[i] = avm_min_u32(avm_min_u32(s->promise[i], s->demand[i]),
+                                  s->had[i]);
+    }
 }
 
 /* Rounding is no loss, unless it takes all that there is. */
-static bool enough(uint64_t share, uint64_t floor, uint32_t before)
+static bool enough(uint64_t share, uint64_t floor, uint32_t had)
 {
-    return share + ROUNDING >= floor && (share || !before);
+    return share + AVM_ROUNDING >= floor && (share || !had);
 }
 
 /* Those of a group that want more than their share in s->after. */
@@ -333,7 +355,7 @@ static bool floors_kept(const struct avm_domain *dom,
         if (j == taker || s->group[j] != s->group[taker])
             continue;
         if (enough(share_at(s, weight, j, low, hungry),
-                   floor_of(dom, mem, j, gives, s), s->before[j]))
+                   floor_of(mem, j, gives, s), s->had[j]))
             continue;
         if (!loser)
             return false;
@@ -416,21 +438,20 @@ static void resolve_gain(const struct avm_config *c,
 
 /* Who gives stops at its floor, which others may have brought it near to. */
 static void resolve_give(const struct avm_config *c,
-                         const struct avm_domain *dom,
                          const struct avm_memory *mem, size_t nr,
                          struct avm_wish *w, struct avm_scratch *s)
 {
     uint32_t hi = w->from, lo = avm_step(c, hi, w->to), mid;
     size_t i = w->dom;
-    uint64_t floor = floor_of(dom, mem, i, true, s);
+    uint64_t floor = floor_of(mem, i, true, s);
 
-    if (enough(share_with(s, s->weight, nr, i, lo), floor, s->before[i])) {
+    if (enough(share_with(s, s->weight, nr, i, lo), floor, s->had[i])) {
         s->low[i] = lo;
         return;
     }
     while (hi - lo > 1) {
         mid = lo + (hi - lo) / 2;
-        if (enough(share_with(s, s->weight, nr, i, mid), floor, s->before[i]))
+        if (enough(share_with(s, s->weight, nr, i, mid), floor, s->had[i]))
             hi = mid;
         else
             lo = mid;
@@ -464,7 +485,7 @@ static void resolve_weights(const struct avm_config *c,
         const struct avm_wish *w = &wish[i];
         uint32_t *low = &s->low[w->dom];
 
-        if (w->knob != AVM_KNOB_WEIGHT)
+        if (w->knob != AVM_KNOB_WEIGHT || w->refused)
             continue;
         if (w->kind == AVM_WISH_DECLARED)
             *low = w->to;
@@ -472,12 +493,13 @@ static void resolve_weights(const struct avm_config *c,
             *low = avm_step(c, w->from, w->to);
         s->weight[w->dom] = avm_max_u32(s->weight[w->dom], *low);
     }
+    floors_to_keep(s, nr);
     for (i = 0; i < nr_wishes; i++) {
         if (wish[i].knob != AVM_KNOB_WEIGHT)
             continue;
         wish[i].group = s->group[wish[i].dom];
         if (wish[i].kind == AVM_WISH_GIVE)
-            resolve_give(c, dom, mem, nr, &wish[i], s);
+            resolve_give(c, mem, nr, &wish[i], s);
         else if (wish[i].kind == AVM_WISH_GAIN)
             resolve_gain(c, dom, mem, nr, &wish[i], s);
     }
@@ -500,9 +522,11 @@ static int uuid_cmp(const void *pa, const void *pb, void *pdom)
     return c ? c : a < b ? -1 : a > b;
 }
 
+/* 'promised': what the administrator promised the one who takes, permille. */
 static void write_grant(const struct avm_domain *from,
                         const struct avm_domain *to, uint32_t floor_weight,
-                        uint32_t share, struct avm_grant *g)
+                        uint32_t promised, uint32_t share,
+                        struct avm_grant *g)
 {
     memset(g, 0, sizeof(*g));
     g->to = to->uuid;
@@ -511,8 +535,13 @@ static void write_grant(const struct avm_domain *from,
     g->from_domid = from->domid;
     g->share_permille = share;
     g->floor_weight = floor_weight;
-    avm_text(g->rule, "%s gives to %s", avm_role_name(from->role),
-             avm_role_name(to->role));
+    if (promised)
+        avm_text(g->rule, "%s gives to %s, which was promised %u%% of a CPU",
+                 avm_role_name(from->role), avm_role_name(to->role),
+                 promised / 10);
+    else
+        avm_text(g->rule, "%s gives to %s", avm_role_name(from->role),
+                 avm_role_name(to->role));
 }
 
 /*
@@ -561,7 +590,8 @@ static size_t ledger(const struct avm_domain *dom, const struct avm_memory *mem,
             s->before[from] -= share;
             s->after[to] -= share;
             write_grant(&dom[from], &dom[to], mem[from].limits.weight_min,
-                        share, &grant[n++]);
+                        s->own_least[to] > avm_own_weight(&dom[to], &mem[to]) ?
+                        s->promise[to] : 0, share, &grant[n++]);
             if (moved(s, to) < GRANT_MIN_PERMILLE)
                 head[g] = next[to];
         }
@@ -579,15 +609,16 @@ size_t avm_resolve(const struct avm_config *c, const struct avm_host *host,
 
     if (nr_wishes)
         qsort(wish, nr_wishes, sizeof(*wish), wish_cmp);
-    avm_groups(host, dom, nr, s->group, s->capacity);
+    avm_groups(host, dom, mem, nr, s->group, s->capacity);
     resolve_critical(dom, nr, wish, nr_wishes, s, s->after);
 
-    for (i = 0; i < nr; i++) {
-        s->demand[i] = avm_demand_permille(&dom[i]);
-        s->weight[i] = avm_own_weight(&dom[i], &mem[i]);
-    }
-    avm_share_groups(s, s->demand, s->weight, s->before, nr);
+    avm_floors(dom, mem, nr, s);
+    avm_share_groups(s, s->demand, s->own, s->before, nr);
     resolve_weights(c, dom, mem, nr, wish, nr_wishes, s);
+
+    for (i = 0; i < nr; i++)
+        s->weight[i] = avm_own_weight(&dom[i], &mem[i]);
+    avm_share_groups(s, s->demand, s->weight, s->before, nr);
     avm_share_groups(s, s->demand, s->low, s->after, nr);
     return ledger(dom, mem, nr, s, grant, max_grants);
 }
