@@ -65,7 +65,9 @@ struct avm_store_entry {
     bool published;
     enum avm_class klass;        /* published last                           */
     bool limits_known;           /* limits.c                                 */
-    uint64_t net_out_bps, disk_bps;
+    uint64_t net_out_bps, net_in_bps, disk_bps;
+    bool net_in_known;           /* and may be set                           */
+    bool net_in_given_up;        /* while a vif has somebody else's qdisc    */
     uint32_t disk_share;
     uint64_t disk_group;
     uint64_t devices;            /* on which they were, 0: not looked yet    */
@@ -120,6 +122,7 @@ struct avm_handle {
     struct avm_thread *thread;
     unsigned int threads_left;   /* samples for which 'thread' is good       */
     struct avm_uplinks *uplinks; /* host/uplink.c; NULL: none                */
+    struct avm_netin *netin;     /* host/netin.c; NULL: not used yet         */
     char error[256];
 };
 
@@ -244,6 +247,14 @@ int avm_links_parse(const void *answer, size_t len, struct avm_link **link,
  */
 int avm_netback_get(avm_handle *h, uint32_t domid, uint64_t *bps);
 int avm_netback_set(avm_handle *h, uint32_t domid, uint64_t bps);
+/* *foreign: a vif has a qdisc that is not ours. ENOTSUP also: no TBF here. EBUSY. */
+int avm_netin_get(avm_handle *h, uint32_t domid, uint64_t *bps, bool *foreign);
+int avm_netin_set(avm_handle *h, uint32_t domid, uint64_t bps);
+/* A vif came: if others have a limit of ours, it gets its part of that. */
+void avm_netin_spread(avm_handle *h, uint32_t domid);
+/* Another sample begins. */
+void avm_netin_sample(avm_handle *h);
+void avm_netin_free(avm_handle *h);
 int avm_blkback_get(avm_handle *h, uint32_t domid, uint64_t *bps);
 int avm_blkback_set(avm_handle *h, uint32_t domid, uint64_t bps);
 

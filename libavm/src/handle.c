@@ -76,6 +76,7 @@ void avm_close(avm_handle *h)
         h->ops->release(h->ctx, h->list);
     h->ops->close(h->ctx);
     avm_uplinks_free(h);
+    avm_netin_free(h);
     free(h->entry);
     free(h->vif);
     avm_disk_forget(h);

@@ -15,8 +15,11 @@
 int avm_limits_get(avm_handle *h, uint32_t domid, struct avm_params *p)
 {
     uint64_t group;
+    bool foreign;
 
     p->can |= AVM_CAN_DEVICES;
+    if (avm_netin_get(h, domid, &p->net_in_max_bps, &foreign))
+        p->can &= ~AVM_CAN_NET_IN;
     return avm_netback_get(h, domid, &p->net_out_max_bps) ||
            avm_blkback_get(h, domid, &p->disk_max_bps) ||
            avm_blkback_share_get(h, domid, &p->disk_share, &group) ||
@@ -25,6 +28,11 @@ int avm_limits_get(avm_handle *h, uint32_t domid, struct avm_params *p)
 
 static void look(avm_handle *h, struct avm_store_entry *e)
 {
+    bool foreign = false;
+
+    /* Not so on all kernels, which is nothing to the others. */
+    e->net_in_known = !avm_netin_get(h, e->domid, &e->net_in_bps, &foreign);
+    e->net_in_given_up &= !e->net_in_known || foreign;
     /* Until it can be read nothing is known, so nothing is changed. */
     e->limits_known =
         !avm_netback_get(h, e->domid, &e->net_out_bps) &&
@@ -36,10 +44,15 @@ int avm_limits_set(avm_handle *h, uint32_t domid, const struct avm_uuid *uuid,
                    uint32_t set, const struct avm_params *p)
 {
     struct avm_store_entry *e;
+    bool in_the_way = false;
     int rc = 0;
 
     if (set & AVM_CAN_NET_OUT)
         rc = avm_netback_set(h, domid, p->net_out_max_bps);
+    if (!rc && (set & AVM_CAN_NET_IN)) {
+        rc = avm_netin_set(h, domid, p->net_in_max_bps);
+        in_the_way = rc && errno == EBUSY;
+    }
     if (!rc && (set & AVM_CAN_DISK))
         rc = avm_blkback_set(h, domid, p->disk_max_bps);
     if (!rc && (set & AVM_CAN_DISK_SHARE))
@@ -51,6 +64,8 @@ int avm_limits_set(avm_handle *h, uint32_t domid, const struct avm_uuid *uuid,
     if (e) {
         int saved_errno = errno;
 
+        /* Said once, by who called: it is not asked for again until that is gone. */
+        e->net_in_given_up |= in_the_way;
         look(h, e);
         errno = saved_errno;
     }
@@ -64,6 +79,8 @@ static void fill_in(const struct avm_store_entry *e,
         return;
     if (d->have & AVM_HAVE_NET)
         d->params.can |= AVM_CAN_NET_OUT;
+    if ((d->have & AVM_HAVE_NET) && e->net_in_known && !e->net_in_given_up)
+        d->params.can |= AVM_CAN_NET_IN;
     if (d->have & AVM_HAVE_DISK)
         d->params.can |= AVM_CAN_DISK;
     if ((d->have & AVM_HAVE_DISK) && e->disk_group)
@@ -71,6 +88,7 @@ static void fill_in(const struct avm_store_entry *e,
     d->params.disk_share = e->disk_share;
     d->disk_group = e->disk_group;
     d->params.net_out_max_bps = e->net_out_bps;
+    d->params.net_in_max_bps = e->net_in_bps;
     d->params.disk_max_bps = e->disk_bps;
 }
 
@@ -93,6 +111,7 @@ void avm_limits_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr)
 
     if (h->threads_left)
         h->threads_left--;
+    avm_netin_sample(h);
     for (i = 0; i < nr; i++) {
         if (!has_devices(&dom[i]))
             continue;
@@ -101,6 +120,9 @@ void avm_limits_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr)
             return;
         if (e->devices == devices_of(&dom[i]) || !looks)
             continue;
+        /* Not what was there before this handle: it may be half of a change. */
+        if (e->devices)
+            avm_netin_spread(h, e->domid);
         look(h, e);
         e->devices = devices_of(&dom[i]);
         looks--;
