@@ -45,6 +45,7 @@ static const char *const db_migrations[] = {
     /* Where avmd's changes in force begin: asked for each of its rows. */
     "CREATE INDEX change_other ON change (uuid, knob, id)"
     " WHERE actor <> 'avmd';",
+    "ALTER TABLE need ADD COLUMN net_in_max_bps INTEGER NOT NULL DEFAULT 0;",
 };
 
 #define DB_VERSION \
@@ -327,7 +328,7 @@ void db_close(struct db *db)
     "SELECT uuid, coalesce(name, ''), role, coalesce(weight_min, 0)," \
     " coalesce(weight_max, 0), cap_pct, affinity, mode," \
     " coalesce(held_until_ns, 0), coalesce(net_max_bps, 0)," \
-    " coalesce(disk_max_bps, 0)" \
+    " coalesce(disk_max_bps, 0), coalesce(net_in_max_bps, 0)" \
     " FROM (SELECT uuid FROM need UNION SELECT uuid FROM domain)" \
     " LEFT JOIN need USING (uuid) LEFT JOIN domain USING (uuid) "
 
@@ -350,6 +351,7 @@ static void need_from_row(sqlite3_stmt *stmt, struct db_need *out)
     out->held_until_ns = sqlite3_column_int64(stmt, 8);
     need->net_max_bps = (uint64_t)sqlite3_column_int64(stmt, 9);
     need->disk_max_bps = (uint64_t)sqlite3_column_int64(stmt, 10);
+    need->net_in_max_bps = (uint64_t)sqlite3_column_int64(stmt, 11);
 }
 
 static int need_one(struct db *db, sqlite3_stmt *stmt, struct db_need *need)
@@ -387,12 +389,14 @@ int db_need_set(struct db *db, const struct db_need *in)
 
     return db_run(db, db_prepare(db,
         "INSERT OR REPLACE INTO need (uuid, name, role, weight_min,"
-        " weight_max, cap_pct, affinity, net_max_bps, disk_max_bps)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", "uttiiooii", &need->uuid, in->name, avm_role_name(need->role),
+        " weight_max, cap_pct, affinity, net_max_bps, disk_max_bps,"
+        " net_in_max_bps) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "uttiiooiii",
+        &need->uuid, in->name, avm_role_name(need->role),
         (int64_t)need->weight_min, (int64_t)need->weight_max,
         need->cap_set ? &cap_pct : NULL,
         need->affinity_set ? &affinity : NULL, (int64_t)need->net_max_bps,
-        (int64_t)need->disk_max_bps)) < 0 ? -1 : 0;
+        (int64_t)need->disk_max_bps,
+        (int64_t)need->net_in_max_bps)) < 0 ? -1 : 0;
 }
 
 int db_need_rm(struct db *db, const struct avm_uuid *uuid)

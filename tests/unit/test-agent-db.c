@@ -108,6 +108,7 @@ static void test_needs(void **state)
             .weight_min = 100, .weight_max = 2000,
             .affinity_set = true, .affinity = UINT64_MAX,
             .net_max_bps = 1000000000000, .disk_max_bps = 5000,
+            .net_in_max_bps = 7000,
         },
         .name = "web",
     }, got;
@@ -135,6 +136,7 @@ static void test_needs(void **state)
     assert_true(got.need.affinity == UINT64_MAX);
     assert_int_equal(got.need.net_max_bps, 1000000000000);
     assert_int_equal(got.need.disk_max_bps, 5000);
+    assert_int_equal(got.need.net_in_max_bps, 7000);
     assert_int_equal(db_need_find_name(db, "nothing", &got), 0);
 
     /* A mode and a hold do not need a need, and outlive it. */
@@ -481,7 +483,8 @@ static void test_from_version_1(void **state)
     (void)state;
     assert_int_equal(db_need_set(db, &need), 0);
     db_close(db);
-    sql("DROP INDEX change_other;"
+    sql("ALTER TABLE need DROP COLUMN net_in_max_bps;"
+        "DROP INDEX change_other;"
         "ALTER TABLE need DROP COLUMN net_max_bps;"
         "ALTER TABLE need DROP COLUMN disk_max_bps;"
         "PRAGMA user_version = 1");
@@ -491,6 +494,32 @@ static void test_from_version_1(void **state)
     assert_int_equal(got.need.cap_pct, 70);
     assert_int_equal(got.need.net_max_bps, 0);
     assert_int_equal(got.need.disk_max_bps, 0);
+    assert_int_equal(got.need.net_in_max_bps, 0);
+    db_close(db);
+}
+
+/* One from before there was net-in. */
+static void test_from_version_3(void **state)
+{
+    struct db *db = open_it(DB_CREATE);
+    struct db_need need = {
+        .need = { .uuid = uuid_a, .net_max_bps = 70, .disk_max_bps = 80 },
+    }, got;
+
+    (void)state;
+    assert_int_equal(db_need_set(db, &need), 0);
+    db_close(db);
+    sql("ALTER TABLE need DROP COLUMN net_in_max_bps;"
+        "PRAGMA user_version = 3");
+    db = open_it(0);
+    assert_int_equal(db_need_get(db, &uuid_a, &got), 1);
+    assert_int_equal(got.need.net_max_bps, 70);
+    assert_int_equal(got.need.disk_max_bps, 80);
+    assert_int_equal(got.need.net_in_max_bps, 0);
+    got.need.net_in_max_bps = 90;
+    assert_int_equal(db_need_set(db, &got), 0);
+    assert_int_equal(db_need_get(db, &uuid_a, &got), 1);
+    assert_int_equal(got.need.net_in_max_bps, 90);
     db_close(db);
 }
 
@@ -542,6 +571,7 @@ int main(void)
         TEST(test_newer),
         TEST(test_migration),
         TEST(test_from_version_1),
+        TEST(test_from_version_3),
         TEST(test_missing),
         TEST(test_disk_full),
     };

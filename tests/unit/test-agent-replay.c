@@ -236,7 +236,7 @@ static void settings_round_trip(void **state)
         .mode = AVM_MODE_ADVISE, .held = true, .weight_min = 1,
         .weight_max = 65535, .cap_pct = 65535, .cap_set = true,
         .affinity = UINT64_MAX, .affinity_set = true,
-        .net_max_bps = UINT64_MAX, .disk_max_bps = 3,
+        .net_max_bps = UINT64_MAX, .disk_max_bps = 3, .net_in_max_bps = 4,
     };
     models = *avm_models_builtin();
     models.model[AVM_CLASS_MIXED].nr = 1;
@@ -249,6 +249,7 @@ static void settings_round_trip(void **state)
     assert_int_equal(back.nr, 1);
     assert_memory_equal(&back.loop, &host.settings.loop, sizeof(back.loop));
     assert_true(back.need[0].affinity == UINT64_MAX);
+    assert_int_equal(back.need[0].net_in_max_bps, 4);
     assert_int_equal(back.models->model[AVM_CLASS_MIXED].nr, 1);
     again = settings_json(&back);
     assert_string_equal(text, again);
