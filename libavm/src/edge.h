@@ -250,8 +250,12 @@ int avm_netback_set(avm_handle *h, uint32_t domid, uint64_t bps);
 /* *foreign: a vif has a qdisc that is not ours. ENOTSUP also: no TBF here. EBUSY. */
 int avm_netin_get(avm_handle *h, uint32_t domid, uint64_t *bps, bool *foreign);
 int avm_netin_set(avm_handle *h, uint32_t domid, uint64_t bps);
-/* A vif came: if others have a limit of ours, it gets its part of that. */
-void avm_netin_spread(avm_handle *h, uint32_t domid);
+/*
+ * Some vifs of a domain have a limit of ours and some have not. One that came gets its
+ * part of it. If nothing came, somebody ended it, and the rest of it ends, too. Does
+ * nothing while the handle did not set any: who only watches changes nothing.
+ */
+void avm_netin_tend(avm_handle *h, uint32_t domid, bool came);
 /* Another sample begins. */
 void avm_netin_sample(avm_handle *h);
 void avm_netin_free(avm_handle *h);

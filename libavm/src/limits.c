@@ -120,9 +120,7 @@ void avm_limits_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr)
             return;
         if (e->devices == devices_of(&dom[i]) || !looks)
             continue;
-        /* Not what was there before this handle: it may be half of a change. */
-        if (e->devices)
-            avm_netin_spread(h, e->domid);
+        avm_netin_tend(h, e->domid, e->devices);
         look(h, e);
         e->devices = devices_of(&dom[i]);
         looks--;
@@ -132,6 +130,7 @@ void avm_limits_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr)
 
         if (!has_devices(d))
             continue;
+        avm_netin_tend(h, d->domid, false);
         look(h, avm_store_entry(h, d->domid, &d->uuid));
         h->next_limits = (first + i + 1) % nr;
         looks--;

@@ -403,12 +403,59 @@ static void new_vif_gets_its_part(void **state)
     assert_int_equal(d[0].params.net_in_max_bps, 2000000);
     assert_int_equal(rate_of("vif2.0"), 0);
 
-    /* What was taken away on purpose is not put back. */
+    /* What was taken away on purpose is not put back, and the rest goes, too. */
     operator_qdisc("vif1.1", 0, false);
-    for (i = 0; i < 8; i++)
+    for (i = 0; i < 4; i++)
         sample(d, 2);
     assert_int_equal(rate_of("vif1.1"), 0);
+    assert_int_equal(rate_of("vif1.0"), 0);
     assert_int_equal(d[0].params.net_in_max_bps, 0);
+}
+
+/* Ours on one vif would stay for good: nobody would know that it is there. */
+static void foreign_qdisc_ends_the_rest(void **state)
+{
+    struct avm_domain_sample d[2];
+    unsigned int i;
+
+    (void)state;
+    need();
+    sample(d, 1);
+    assert_int_equal(set_limit(1, 2000000), 0);
+    operator_qdisc("vif1.0", 0x10000, true);
+    for (i = 0; i < 4; i++)
+        sample(d, 1);
+    assert_int_equal(rate_of("vif1.1"), 0);
+    assert_true(has_foreign("vif1.0"));
+
+    /* One that comes with it: no part for it. */
+    operator_qdisc("vif1.0", 0, false);
+    vif_goes(1, 1);
+    assert_int_equal(set_limit(1, 2000000), 0);
+    vif_comes(1, 1);
+    operator_qdisc("vif1.1", 0x10000, true);
+    sample(d, 2);
+    assert_int_equal(rate_of("vif1.0"), 0);
+    assert_true(has_foreign("vif1.1"));
+}
+
+/* It may be the half of what somebody else is doing just now. */
+static void who_only_watches_changes_nothing(void **state)
+{
+    struct avm_domain_sample d[2];
+    unsigned int i;
+
+    (void)state;
+    need();
+    assert_int_equal(avm_netin_set(&handle, 1, 4000000), 0);
+    operator_qdisc("vif1.1", 0, false);
+    avm_netin_free(&handle);
+    for (i = 0; i < 8; i++) {
+        sample(d, 1 + i / 4);
+        assert_int_equal(d[0].params.net_in_max_bps, 0);
+    }
+    assert_int_equal(rate_of("vif1.0"), 2000000);
+    assert_int_equal(rate_of("vif1.1"), 0);
 }
 
 /* It is asked for once, and then not until the reason is gone. */
@@ -493,6 +540,8 @@ int main(void)
         TEST(samples_have_it),
         TEST(samples_share_a_list),
         TEST(new_vif_gets_its_part),
+        TEST(foreign_qdisc_ends_the_rest),
+        TEST(who_only_watches_changes_nothing),
         TEST(given_up),
         TEST(no_tbf_module),
         TEST(no_qdiscs_in_the_kernel),

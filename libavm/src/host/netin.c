@@ -62,6 +62,7 @@ struct root {
 struct avm_netin {
     struct nl_sock *sock;
     bool no_tbf;                 /* the kernel said so                       */
+    bool wrote;                  /* we set a limit                           */
     unsigned int good_for;       /* samples, for which 'root' is good        */
     bool no_memory;              /* for all of 'root'                        */
     size_t nr;
@@ -383,6 +384,7 @@ static int put_all(avm_handle *h, struct avm_netin *n, uint32_t domid,
 
     for (i = 0; i < f->nr; i++) {
         if (!put_tbf(n->sock, f->vif[i], bps / f->nr)) {
+            n->wrote = true;
             done++;
             continue;
         }
@@ -433,15 +435,17 @@ int avm_netin_set(avm_handle *h, uint32_t domid, uint64_t bps)
     return rc;
 }
 
-void avm_netin_spread(avm_handle *h, uint32_t domid)
+void avm_netin_tend(avm_handle *h, uint32_t domid, bool came)
 {
     struct found f;
 
-    if (!find(h, domid, &f) || !f.ours || f.ours == f.nr)
+    if (!h->netin || !h->netin->wrote || !find(h, domid, &f) || !f.ours ||
+        f.ours == f.nr)
         return;
+    /* That may be old. */
     h->netin->good_for = 0;
-    if (find(h, domid, &f) && !f.foreign && f.ours && f.ours < f.nr)
-        avm_netin_set(h, domid, f.bps);
+    if (find(h, domid, &f) && f.ours && f.ours < f.nr)
+        avm_netin_set(h, domid, came && !f.foreign ? f.bps : 0);
 }
 
 /* ------------------------------------------------------------------------ */
