@@ -27,7 +27,7 @@ static const struct cmd cmds[] = {
       "The changes that were made" },
     { "need-set", cmd_need_set, "[-j] <Domain> [--role=ROLE] "
       "[--weight-min=N] [--weight-max=N] [--cpu-min=PCT] [--cap=PCT] "
-      "[--cpus=LIST] [--net-max=RATE] [--disk-max=RATE]",
+      "[--cpus=LIST] [--net-max=RATE] [--disk-max=RATE] [--net-in-max=RATE]",
       "Say what a domain needs" },
     { "need-list", cmd_need_list, "[-j]", "What domains need" },
     { "need-rm", cmd_need_rm, "[-j] <Domain>",

@@ -8,12 +8,13 @@ void cli_print_needs(const struct avm_json_value *answer)
 {
     const struct avm_json_value *needs = avm_json_get(answer, "needs"), *n;
     char cap[KNOB_STR_LEN], net[BPS_STR_LEN], disk[BPS_STR_LEN], range[48];
-    char floor[KNOB_STR_LEN];
+    char floor[KNOB_STR_LEN], net_in[BPS_STR_LEN];
     int64_t min, max;
     size_t i;
 
-    printf("%-20s %-36s %-13s %-11s %7s %5s %9s %9s %s\n", "Name", "UUID",
-           "Role", "Weight", "CPU-min", "Cap", "Net-max", "Disk-max", "CPUs");
+    printf("%-20s %-36s %-13s %-11s %7s %5s %9s %10s %9s %s\n", "Name", "UUID",
+           "Role", "Weight", "CPU-min", "Cap", "Net-max", "Net-in-max",
+           "Disk-max", "CPUs");
     for (i = 0; i < avm_json_size(needs); i++) {
         n = avm_json_at(needs, i);
         min = cli_int(n, "weight_min");
@@ -27,13 +28,14 @@ void cli_print_needs(const struct avm_json_value *answer)
         else if (max)
             snprintf(range, sizeof(range), "..%" PRId64, max);
         min = avm_json_get_int(avm_json_get(n, "cap_pct"), -1);
-        printf("%-20s %-36s %-13s %-11s %7s %5s %9s %9s %s\n",
+        printf("%-20s %-36s %-13s %-11s %7s %5s %9s %10s %9s %s\n",
                cli_str(n, "name"),
                cli_str(n, "uuid"), cli_str(n, "role"), range,
                knob_str(AVM_KNOB_CAP, (uint64_t)cli_int(n, "cpu_min_pct"),
                         floor),
                min < 0 ? "-" : knob_str(AVM_KNOB_CAP, (uint64_t)min, cap),
                bps_str((uint64_t)cli_int(n, "net_max_bps"), net),
+               bps_str((uint64_t)cli_int(n, "net_in_max_bps"), net_in),
                bps_str((uint64_t)cli_int(n, "disk_max_bps"), disk),
                avm_json_get_str(avm_json_get(n, "cpus"), "-"));
     }

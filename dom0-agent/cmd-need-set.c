@@ -16,10 +16,12 @@ int cmd_need_set(struct cli *cli, int argc, char **argv)
         { "cpus", required_argument, NULL, 'p' },
         { "net-max", required_argument, NULL, 'n' },
         { "disk-max", required_argument, NULL, 'd' },
+        { "net-in-max", required_argument, NULL, 'i' },
         { "json", no_argument, NULL, 'j' },
         { NULL, 0, NULL, 0 },
     };
     const char *role = NULL, *cpus = NULL, *net_max = NULL, *disk_max = NULL;
+    const char *net_in_max = NULL;
     int64_t weight_min = REQUEST_NONE, weight_max = REQUEST_NONE;
     int64_t cap_pct = REQUEST_NONE, cpu_min_pct = REQUEST_NONE;
     struct avm_json *request;
@@ -52,6 +54,9 @@ int cmd_need_set(struct cli *cli, int argc, char **argv)
         case 'd':
             disk_max = optarg;
             break;
+        case 'i':
+            net_in_max = optarg;
+            break;
         case 'j':
             cli->json = true;
             break;
@@ -73,6 +78,8 @@ int cmd_need_set(struct cli *cli, int argc, char **argv)
         avm_json_str(request, "net_max", net_max);
     if (disk_max)
         avm_json_str(request, "disk_max", disk_max);
+    if (net_in_max)
+        avm_json_str(request, "net_in_max", net_in_max);
     if (weight_min != REQUEST_NONE)
         avm_json_int(request, "weight_min", weight_min);
     if (weight_max != REQUEST_NONE)

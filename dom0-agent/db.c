@@ -56,6 +56,7 @@ static const char *const db_migrations[] = {
     /* A floor, and when it was asked for: who was first is promised it first. */
     "ALTER TABLE need ADD COLUMN cpu_min_permille INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE need ADD COLUMN cpu_min_since_ns INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE need ADD COLUMN net_in_max_bps INTEGER NOT NULL DEFAULT 0;",
 };
 
 #define DB_VERSION \
@@ -339,7 +340,7 @@ void db_close(struct db *db)
     " coalesce(weight_max, 0), cap_pct, affinity, mode," \
     " coalesce(held_until_ns, 0), coalesce(net_max_bps, 0)," \
     " coalesce(disk_max_bps, 0), coalesce(cpu_min_permille, 0)," \
-    " coalesce(cpu_min_since_ns, 0)" \
+    " coalesce(cpu_min_since_ns, 0), coalesce(net_in_max_bps, 0)" \
     " FROM (SELECT uuid FROM need UNION SELECT uuid FROM domain)" \
     " LEFT JOIN need USING (uuid) LEFT JOIN domain USING (uuid) "
 
@@ -364,6 +365,7 @@ static void need_from_row(sqlite3_stmt *stmt, struct db_need *out)
     need->disk_max_bps = (uint64_t)sqlite3_column_int64(stmt, 10);
     need->cpu_min_permille = (uint32_t)sqlite3_column_int64(stmt, 11);
     need->cpu_min_since = (uint64_t)sqlite3_column_int64(stmt, 12);
+    need->net_in_max_bps = (uint64_t)sqlite3_column_int64(stmt, 13);
 }
 
 static int need_one(struct db *db, sqlite3_stmt *stmt, struct db_need *need)
@@ -421,14 +423,14 @@ static int need_write(struct db *db, const struct db_need *in, int64_t since)
     return db_run(db, db_prepare(db,
         "INSERT OR REPLACE INTO need (uuid, name, role, weight_min,"
         " weight_max, cap_pct, affinity, net_max_bps, disk_max_bps,"
-        " cpu_min_permille, cpu_min_since_ns)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "uttiiooiiii",
+        " cpu_min_permille, cpu_min_since_ns, net_in_max_bps)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "uttiiooiiiii",
         &need->uuid, in->name, avm_role_name(need->role),
         (int64_t)need->weight_min, (int64_t)need->weight_max,
         need->cap_set ? &cap_pct : NULL,
         need->affinity_set ? &affinity : NULL, (int64_t)need->net_max_bps,
-        (int64_t)need->disk_max_bps, (int64_t)need->cpu_min_permille,
-        since)) < 0 ? -1 : 0;
+        (int64_t)need->disk_max_bps, (int64_t)need->cpu_min_permille, since,
+        (int64_t)need->net_in_max_bps)) < 0 ? -1 : 0;
 }
 
 int db_need_set(struct db *db, const struct db_need *need)

@@ -43,6 +43,7 @@ void needs_put(struct avm_json *j, const struct db_need *n)
     avm_json_uint(j, "net_max_bps", need->net_max_bps);
     avm_json_uint(j, "disk_max_bps", need->disk_max_bps);
     avm_json_uint(j, "cpu_min_pct", need->cpu_min_permille / 10);
+    avm_json_uint(j, "net_in_max_bps", need->net_in_max_bps);
     avm_json_end(j);
 }
 
@@ -143,6 +144,11 @@ static bool get_disk_max(const struct avm_json_value *v, struct db_need *n)
     return get_number(v, BPS_MAX, &n->need.disk_max_bps);
 }
 
+static bool get_net_in_max(const struct avm_json_value *v, struct db_need *n)
+{
+    return get_number(v, BPS_MAX, &n->need.net_in_max_bps);
+}
+
 #define WEIGHT_WORDS "must be 1 to 65535, or 0 for what the role has"
 #define BPS_WORDS    "must be 1 to 1000000000000 bytes per second, or 0 for none"
 
@@ -166,6 +172,7 @@ static const struct member {
     { "disk_max_bps", get_disk_max, BPS_WORDS },
     { "cpu_min_pct", get_cpu_min, "must be 1 to 65535 percent of a pCPU, or 0 "
       "for none" },
+    { "net_in_max_bps", get_net_in_max, BPS_WORDS },
 };
 
 #define NR_MEMBERS (sizeof(members) / sizeof(members[0]))

@@ -34,6 +34,7 @@ static const struct avm_json_field need_fields[] = {
     AVM_JSON_U32(avm_need, cap_pct, UINT16_MAX),
     AVM_JSON_U64(avm_need, affinity),
     AVM_JSON_U64(avm_need, net_max_bps), AVM_JSON_U64(avm_need, disk_max_bps),
+    AVM_JSON_U64(avm_need, net_in_max_bps),
 };
 
 /* Recordings of before there were floors have none. */

@@ -146,6 +146,7 @@ static void put_value(struct avm_params *p, enum avm_knob knob, uint64_t v)
     case AVM_KNOB_AFFINITY: p->affinity = v;          break;
     case AVM_KNOB_URGENCY:  p->urgency = (uint32_t)v; break;
     case AVM_KNOB_NET_OUT:  p->net_out_max_bps = v;   break;
+    case AVM_KNOB_NET_IN:   p->net_in_max_bps = v;    break;
     case AVM_KNOB_DISK:     p->disk_max_bps = v;      break;
     case AVM_KNOB_NET_SHARE:  p->net_share = (uint32_t)v;  break;
     case AVM_KNOB_DISK_SHARE: p->disk_share = (uint32_t)v; break;
@@ -158,6 +159,7 @@ static uint64_t devices_of(const struct avm_domain_sample *d,
 {
     switch (knob) {
     case AVM_KNOB_NET_OUT:
+    case AVM_KNOB_NET_IN:
     case AVM_KNOB_NET_SHARE:  return d->net_devices;
     case AVM_KNOB_DISK:
     case AVM_KNOB_DISK_SHARE: return d->disk_devices;

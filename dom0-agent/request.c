@@ -17,6 +17,7 @@ static const struct field {
 #define NUMBER(f) { #f, offsetof(struct request, f), 0 }
     TEXT(op), TEXT(domain), TEXT(mode), TEXT(role), TEXT(urgency), TEXT(cpus),
     TEXT(net_max), TEXT(disk_max),
+    TEXT(net_in_max),
     NUMBER(weight), NUMBER(weight_min), NUMBER(weight_max), NUMBER(cap_pct),
     NUMBER(cpu_min_pct), NUMBER(seconds), NUMBER(last),
 #undef TEXT
@@ -223,7 +224,8 @@ const char *knob_str(int knob, uint64_t value, char *buf)
         return avm_urgency_name((enum avm_urgency)value);
     if (knob == AVM_KNOB_CAP && !value)
         return "none";
-    if (knob == AVM_KNOB_NET_OUT || knob == AVM_KNOB_DISK)
+    if (knob == AVM_KNOB_NET_OUT || knob == AVM_KNOB_NET_IN ||
+        knob == AVM_KNOB_DISK)
         return bps_str(value, buf);
     snprintf(buf, KNOB_STR_LEN, "%llu", (unsigned long long)value);
     return buf;

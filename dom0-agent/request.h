@@ -34,6 +34,7 @@ struct request {
     char mode[16], role[16], urgency[16];
     char cpus[128];            /* "1-3,5", or "any"                         */
     char net_max[24], disk_max[24]; /* "10MB/s", or "none"                  */
+    char net_in_max[24];
     int64_t weight, weight_min, weight_max;
     int64_t cap_pct;           /* need-set: -1 takes the need for a cap away */
     int64_t cpu_min_pct;       /* 0: none                                    */

@@ -175,6 +175,8 @@ static int need_fill(struct avm_need *need, const struct request *req,
     if (take_bps(req->net_max, "net-max", &need->net_max_bps, err,
                  err_size) ||
         take_bps(req->disk_max, "disk-max", &need->disk_max_bps, err,
+                 err_size) ||
+        take_bps(req->net_in_max, "net-in-max", &need->net_in_max_bps, err,
                  err_size))
         return -1;
     return 0;

@@ -75,6 +75,7 @@ enum avm_knob {
     AVM_KNOB_URGENCY,        /* enum avm_urgency                            */
     /* Bytes per second over all of its devices together, 0: no limit.       */
     AVM_KNOB_NET_OUT,        /* from the guest: netback's rate              */
+    AVM_KNOB_NET_IN,         /* to the guest: a TBF qdisc on its vifs       */
     AVM_KNOB_DISK,           /* io.max of blkback's threads, and its QEMU;
                                 reads and writes have this much each        */
     /*
@@ -119,7 +120,7 @@ enum avm_verdict {
     AVM_VERDICT_NONE,        /* nothing: it does not wait                   */
     AVM_VERDICT_CPU,
     AVM_VERDICT_CAP,         /* it has all that its own cap allows          */
-    AVM_VERDICT_NET_LIMIT,   /* as net-out allows                           */
+    AVM_VERDICT_NET_LIMIT,   /* as net-out or net-in allows                 */
     AVM_VERDICT_DISK_LIMIT,  /* as disk allows                              */
     AVM_VERDICT_BACKEND,     /* who serves its devices waits for a CPU      */
     AVM_VERDICT_DISK_RING,   /* places in blkback's ring, or grants         */
@@ -230,6 +231,9 @@ const char *avm_last_error(const avm_handle *h);
 #define AVM_CAN_DISK     (1u << 6)  /* has a vbd with its back-end here     */
 #define AVM_CAN_NET_SHARE (1u << 7) /* has a vif behind an uplink           */
 #define AVM_CAN_DISK_SHARE (1u << 8) /* has a vbd on a disk that can share  */
+#define AVM_CAN_NET_IN   (1u << 9)  /* as NET_OUT, and the kernel has TBF; not
+                                       after an EBUSY, while a vif has
+                                       somebody else's qdisc               */
 
 #define AVM_MAX_POOLS 16
 
@@ -286,6 +290,7 @@ struct avm_params {
     uint64_t affinity;      /* bit n = pCPU n; UINT64_MAX: any              */
     /* Bytes per second, 0: none, or not on all of its devices               */
     uint64_t net_out_max_bps, disk_max_bps;
+    uint64_t net_in_max_bps;
     uint32_t net_share, disk_share; /* 1 .. AVM_SHARE_MAX                    */
 };
 
@@ -407,6 +412,7 @@ struct avm_need {
     bool affinity_set;
     uint64_t net_max_bps, disk_max_bps; /* ceilings, bytes per second of the
                                     knobs net-out and disk; 0: none         */
+    uint64_t net_in_max_bps;     /* the same for net-in                     */
     /*
      * Floor: what it gets of the pCPUs that it competes for whenever it wants
      * that much, permille of one pCPU; 0: none. At most AVM_CPU_MIN_MAX, and
@@ -779,7 +785,8 @@ int avm_params_get(avm_handle *h, uint32_t domid, struct avm_params *p);
  * Sets the fields of p that 'set' names (AVM_CAN_WEIGHT ...) and leaves the
  * rest alone. uuid, if not NULL, must be that of the domain: ESTALE if the
  * domid was reused. p->lease_ms belongs to the urgency.
- * ESRCH, ESTALE, ENOTSUP, EINVAL (out of range, nothing was changed).
+ * ESRCH, ESTALE, ENOTSUP, EINVAL (out of range, nothing was changed), EBUSY
+ * (somebody else's qdisc is in the way, nothing was changed).
  */
 int avm_params_set(avm_handle *h, uint32_t domid, const struct avm_uuid *uuid,
                    uint32_t set, const struct avm_params *p);

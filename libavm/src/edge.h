@@ -82,7 +82,9 @@ struct avm_store_entry {
     bool published;
     enum avm_class klass;        /* published last                           */
     bool limits_known;           /* limits.c                                 */
-    uint64_t net_out_bps, disk_bps;
+    uint64_t net_out_bps, net_in_bps, disk_bps;
+    bool net_in_known;           /* and may be set                           */
+    bool net_in_given_up;        /* while a vif has somebody else's qdisc    */
     uint32_t disk_share;
     uint64_t disk_group;
     uint64_t devices;            /* on which they were, 0: not looked yet    */
@@ -156,6 +158,7 @@ struct avm_handle {
     } psi[AVM_NR_PSI];           /* host/psi.c                               */
     size_t nr_groups;
     struct avm_group *group;     /* ascending domid                          */
+    struct avm_netin *netin;     /* host/netin.c; NULL: not used yet         */
     char error[256];
 };
 
@@ -306,6 +309,18 @@ int avm_links_parse(const void *answer, size_t len, struct avm_link **link,
  */
 int avm_netback_get(avm_handle *h, uint32_t domid, uint64_t *bps);
 int avm_netback_set(avm_handle *h, uint32_t domid, uint64_t bps);
+/* *foreign: a vif has a qdisc that is not ours. ENOTSUP also: no TBF here. EBUSY. */
+int avm_netin_get(avm_handle *h, uint32_t domid, uint64_t *bps, bool *foreign);
+int avm_netin_set(avm_handle *h, uint32_t domid, uint64_t bps);
+/*
+ * Some vifs of a domain have a limit of ours and some have not. One that came gets its
+ * part of it. If nothing came, somebody ended it, and the rest of it ends, too. Does
+ * nothing while the handle did not set any: who only watches changes nothing.
+ */
+void avm_netin_tend(avm_handle *h, uint32_t domid, bool came);
+/* Another sample begins. */
+void avm_netin_sample(avm_handle *h);
+void avm_netin_free(avm_handle *h);
 int avm_blkback_get(avm_handle *h, uint32_t domid, uint64_t *bps);
 int avm_blkback_set(avm_handle *h, uint32_t domid, uint64_t bps);
 

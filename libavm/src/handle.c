@@ -76,6 +76,7 @@ void avm_close(avm_handle *h)
         h->ops->release(h->ctx, h->list);
     h->ops->close(h->ctx);
     avm_uplinks_free(h);
+    avm_netin_free(h);
     while (h->nr_entries)
         avm_qemu_close(&h->entry[--h->nr_entries]);
     free(h->entry);

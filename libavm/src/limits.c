@@ -15,8 +15,11 @@
 int avm_limits_get(avm_handle *h, uint32_t domid, struct avm_params *p)
 {
     uint64_t group;
+    bool foreign;
 
     p->can |= AVM_CAN_DEVICES;
+    if (avm_netin_get(h, domid, &p->net_in_max_bps, &foreign))
+        p->can &= ~AVM_CAN_NET_IN;
     return avm_netback_get(h, domid, &p->net_out_max_bps) ||
            avm_blkback_get(h, domid, &p->disk_max_bps) ||
            avm_blkback_share_get(h, domid, &p->disk_share, &group) ||
@@ -25,6 +28,11 @@ int avm_limits_get(avm_handle *h, uint32_t domid, struct avm_params *p)
 
 static void look(avm_handle *h, struct avm_store_entry *e)
 {
+    bool foreign = false;
+
+    /* Not so on all kernels, which is nothing to the others. */
+    e->net_in_known = !avm_netin_get(h, e->domid, &e->net_in_bps, &foreign);
+    e->net_in_given_up &= !e->net_in_known || foreign;
     /* Until it can be read nothing is known, so nothing is changed. */
     e->qemu_elsewhere = avm_qemu_elsewhere(h, e->domid);
     e->limits_known =
@@ -37,10 +45,15 @@ int avm_limits_set(avm_handle *h, uint32_t domid, const struct avm_uuid *uuid,
                    uint32_t set, const struct avm_params *p)
 {
     struct avm_store_entry *e;
+    bool in_the_way = false;
     int rc = 0;
 
     if (set & AVM_CAN_NET_OUT)
         rc = avm_netback_set(h, domid, p->net_out_max_bps);
+    if (!rc && (set & AVM_CAN_NET_IN)) {
+        rc = avm_netin_set(h, domid, p->net_in_max_bps);
+        in_the_way = rc && errno == EBUSY;
+    }
     if (!rc && (set & AVM_CAN_DISK))
         rc = avm_blkback_set(h, domid, p->disk_max_bps);
     if (!rc && (set & AVM_CAN_DISK_SHARE))
@@ -52,6 +65,8 @@ int avm_limits_set(avm_handle *h, uint32_t domid, const struct avm_uuid *uuid,
     if (e) {
         int saved_errno = errno;
 
+        /* Said once, by who called: it is not asked for again until that is gone. */
+        e->net_in_given_up |= in_the_way;
         look(h, e);
         errno = saved_errno;
     }
@@ -67,6 +82,8 @@ static void fill_in(const struct avm_store_entry *e,
         return;
     if (devices & AVM_HAVE_NET)
         d->params.can |= AVM_CAN_NET_OUT;
+    if ((devices & AVM_HAVE_NET) && e->net_in_known && !e->net_in_given_up)
+        d->params.can |= AVM_CAN_NET_IN;
     if (e->qemu_elsewhere)
         d->flags |= AVM_DOM_QEMU_ELSEWHERE;
     else if (devices & AVM_HAVE_DISK)
@@ -75,6 +92,7 @@ static void fill_in(const struct avm_store_entry *e,
     d->params.disk_share = e->disk_share;
     d->disk_group = e->disk_group;
     d->params.net_out_max_bps = e->net_out_bps;
+    d->params.net_in_max_bps = e->net_in_bps;
     d->params.disk_max_bps = e->disk_bps;
 }
 
@@ -97,6 +115,7 @@ void avm_limits_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr)
 
     if (h->threads_left)
         h->threads_left--;
+    avm_netin_sample(h);
     for (i = 0; i < nr; i++) {
         if (!has_devices(&dom[i]))
             continue;
@@ -105,6 +124,7 @@ void avm_limits_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr)
             return;
         if (e->devices == devices_of(&dom[i]) || !looks)
             continue;
+        avm_netin_tend(h, e->domid, e->devices);
         look(h, e);
         e->devices = devices_of(&dom[i]);
         looks--;
@@ -114,6 +134,7 @@ void avm_limits_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr)
 
         if (!has_devices(d))
             continue;
+        avm_netin_tend(h, d->domid, false);
         look(h, avm_store_entry(h, d->domid, &d->uuid));
         h->next_limits = (first + i + 1) % nr;
         looks--;

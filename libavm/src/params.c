@@ -12,6 +12,7 @@ uint32_t avm_knob_can(enum avm_knob knob)
         [AVM_KNOB_AFFINITY] = AVM_CAN_AFFINITY,
         [AVM_KNOB_URGENCY] = AVM_CAN_URGENCY,
         [AVM_KNOB_NET_OUT] = AVM_CAN_NET_OUT,
+        [AVM_KNOB_NET_IN] = AVM_CAN_NET_IN,
         [AVM_KNOB_DISK] = AVM_CAN_DISK,
         [AVM_KNOB_NET_SHARE] = AVM_CAN_NET_SHARE,
         [AVM_KNOB_DISK_SHARE] = AVM_CAN_DISK_SHARE,
@@ -29,6 +30,7 @@ bool avm_params_value(const struct avm_params *p, enum avm_knob knob,
     case AVM_KNOB_AFFINITY: *value = p->affinity;        break;
     case AVM_KNOB_URGENCY:  *value = p->urgency;         break;
     case AVM_KNOB_NET_OUT:  *value = p->net_out_max_bps; break;
+    case AVM_KNOB_NET_IN:   *value = p->net_in_max_bps;  break;
     case AVM_KNOB_DISK:     *value = p->disk_max_bps;    break;
     case AVM_KNOB_NET_SHARE:  *value = p->net_share;     break;
     case AVM_KNOB_DISK_SHARE: *value = p->disk_share;    break;
@@ -60,6 +62,7 @@ int avm_params_put(struct avm_params *p, enum avm_knob knob, uint64_t value)
     case AVM_KNOB_AFFINITY: p->affinity = value;        return 0;
     case AVM_KNOB_URGENCY:  p->urgency = value;         return 0;
     case AVM_KNOB_NET_OUT:  p->net_out_max_bps = value; return 0;
+    case AVM_KNOB_NET_IN:   p->net_in_max_bps = value;  return 0;
     case AVM_KNOB_DISK:     p->disk_max_bps = value;    return 0;
     case AVM_KNOB_NET_SHARE:  p->net_share = value;     return 0;
     case AVM_KNOB_DISK_SHARE: p->disk_share = value;    return 0;

@@ -5,7 +5,7 @@
 #include "avm.h"
 
 /* Those that are limits of bytes per second, on devices. */
-#define AVM_CAN_LIMITS (AVM_CAN_NET_OUT | AVM_CAN_DISK)
+#define AVM_CAN_LIMITS (AVM_CAN_NET_OUT | AVM_CAN_NET_IN | AVM_CAN_DISK)
 
 /* Those that are parts of a link or a disk. */
 #define AVM_CAN_SHARES (AVM_CAN_NET_SHARE | AVM_CAN_DISK_SHARE)

@@ -271,7 +271,8 @@ static void text_value(enum avm_knob knob, uint64_t value, char *buf,
         snprintf(buf, len, "%#" PRIx64, value);
     else if (knob >= AVM_KNOB_CAP && !value)
         snprintf(buf, len, "none");
-    else if (knob == AVM_KNOB_NET_OUT || knob == AVM_KNOB_DISK)
+    else if (knob == AVM_KNOB_NET_OUT || knob == AVM_KNOB_NET_IN ||
+             knob == AVM_KNOB_DISK)
         snprintf(buf, len, "%" PRIu64 " kB/s", value / 1000);
     else
         snprintf(buf, len, "%" PRIu64, value);
@@ -318,6 +319,8 @@ static void text_now(FILE *f, const struct avm_params *p)
             avm_urgency_name(p->urgency));
     if ((p->can & AVM_CAN_NET_OUT) && p->net_out_max_bps)
         fprintf(f, ", net-out %" PRIu64 " kB/s", p->net_out_max_bps / 1000);
+    if ((p->can & AVM_CAN_NET_IN) && p->net_in_max_bps)
+        fprintf(f, ", net-in %" PRIu64 " kB/s", p->net_in_max_bps / 1000);
     if ((p->can & AVM_CAN_DISK) && p->disk_max_bps)
         fprintf(f, ", disk %" PRIu64 " kB/s", p->disk_max_bps / 1000);
     if ((p->can & AVM_CAN_NET_SHARE) && p->net_share != AVM_SHARE_NORMAL)

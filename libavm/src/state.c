@@ -236,6 +236,7 @@ static void apply_need(const avm_state *st, struct avm_domain *d,
     l->affinity_set = n->affinity_set;
     l->affinity = n->affinity;
     l->net_max_bps = n->net_max_bps;
+    l->net_in_max_bps = n->net_in_max_bps;
     l->disk_max_bps = n->disk_max_bps;
     l->cpu_min_permille = n->cpu_min_permille;
     l->cpu_min_since = n->cpu_min_since;

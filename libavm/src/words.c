@@ -20,8 +20,8 @@ static const char *const mode_names[AVM_NR_MODES] = {
 };
 
 static const char *const knob_names[AVM_NR_KNOBS] = {
-    "weight", "cap", "affinity", "urgency", "net-out", "disk", "net-share",
-    "disk-share",
+    "weight", "cap", "affinity", "urgency", "net-out", "net-in", "disk",
+    "net-share", "disk-share",
 };
 
 static const char *const verdict_names[AVM_NR_VERDICTS] = {

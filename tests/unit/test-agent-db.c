@@ -109,6 +109,7 @@ static void test_needs(void **state)
             .affinity_set = true, .affinity = UINT64_MAX,
             .net_max_bps = 1000000000000, .disk_max_bps = 5000,
             .cpu_min_permille = 500,
+            .net_in_max_bps = 7000,
         },
         .name = "web",
     }, got;
@@ -137,6 +138,7 @@ static void test_needs(void **state)
     assert_int_equal(got.need.net_max_bps, 1000000000000);
     assert_int_equal(got.need.disk_max_bps, 5000);
     assert_int_equal(got.need.cpu_min_permille, 500);
+    assert_int_equal(got.need.net_in_max_bps, 7000);
     assert_int_equal(db_need_find_name(db, "nothing", &got), 0);
 
     /* A mode and a hold do not need a need, and outlive it. */
@@ -470,7 +472,8 @@ static void test_migration(void **state)
     db_close(db);
 }
 
-/* What the last migration added. */
+/* What a migration added. */
+#define DROP_NET_IN "ALTER TABLE need DROP COLUMN net_in_max_bps;"
 #define DROP_FLOORS \
     "ALTER TABLE need DROP COLUMN cpu_min_permille;" \
     "ALTER TABLE need DROP COLUMN cpu_min_since_ns;"
@@ -487,7 +490,7 @@ static void test_from_before_floors(void **state)
     (void)state;
     assert_int_equal(db_need_set(db, &need), 0);
     db_close(db);
-    sql(DROP_FLOORS "PRAGMA user_version = 4");
+    sql(DROP_NET_IN DROP_FLOORS "PRAGMA user_version = 4");
     db = open_it(0);
     assert_int_equal(db_need_get(db, &uuid_a, &got), 1);
     assert_int_equal(got.need.weight_min, 300);
@@ -554,7 +557,7 @@ static void test_from_version_1(void **state)
     (void)state;
     assert_int_equal(db_need_set(db, &need), 0);
     db_close(db);
-    sql(DROP_FLOORS "DROP TABLE learned;"
+    sql(DROP_NET_IN DROP_FLOORS "DROP TABLE learned;"
         "DROP INDEX change_other;"
         "ALTER TABLE need DROP COLUMN net_max_bps;"
         "ALTER TABLE need DROP COLUMN disk_max_bps;"
@@ -565,6 +568,31 @@ static void test_from_version_1(void **state)
     assert_int_equal(got.need.cap_pct, 70);
     assert_int_equal(got.need.net_max_bps, 0);
     assert_int_equal(got.need.disk_max_bps, 0);
+    assert_int_equal(got.need.net_in_max_bps, 0);
+    db_close(db);
+}
+
+/* One from before there was net-in. */
+static void test_from_before_net_in(void **state)
+{
+    struct db *db = open_it(DB_CREATE);
+    struct db_need need = {
+        .need = { .uuid = uuid_a, .net_max_bps = 70, .disk_max_bps = 80 },
+    }, got;
+
+    (void)state;
+    assert_int_equal(db_need_set(db, &need), 0);
+    db_close(db);
+    sql(DROP_NET_IN "PRAGMA user_version = 5");
+    db = open_it(0);
+    assert_int_equal(db_need_get(db, &uuid_a, &got), 1);
+    assert_int_equal(got.need.net_max_bps, 70);
+    assert_int_equal(got.need.disk_max_bps, 80);
+    assert_int_equal(got.need.net_in_max_bps, 0);
+    got.need.net_in_max_bps = 90;
+    assert_int_equal(db_need_set(db, &got), 0);
+    assert_int_equal(db_need_get(db, &uuid_a, &got), 1);
+    assert_int_equal(got.need.net_in_max_bps, 90);
     db_close(db);
 }
 
@@ -750,7 +778,8 @@ static void test_learned_migration(void **state)
     assert_int_equal(db_need_set(db, &need), 0);
     assert_int_equal(db_change_begin(db, &c), 0);
     db_close(db);
-    sql(DROP_FLOORS "DROP TABLE learned; PRAGMA user_version = 3");
+    sql(DROP_NET_IN DROP_FLOORS
+        "DROP TABLE learned; PRAGMA user_version = 3");
     db = open_it(0);
     assert_int_equal(db_need_get(db, &uuid_a, &got), 1);
     assert_int_equal(got.need.role, AVM_ROLE_INTERACTIVE);
@@ -820,6 +849,7 @@ int main(void)
         TEST(test_learned_disk_full),
         TEST(test_learned_killed),
         TEST(test_learned_migration),
+        TEST(test_from_before_net_in),
         TEST(test_missing),
         TEST(test_disk_full),
     };

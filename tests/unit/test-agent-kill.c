@@ -388,6 +388,7 @@ static void something_happens(struct host *h)
         break;
     case 2:                     /* its vifs came again */
         operator_sets(g, AVM_KNOB_NET_OUT, 0);
+        operator_sets(g, AVM_KNOB_NET_IN, 0);
         g->s.net_devices++;
         break;
     case 3:                     /* xl sched-activity */
@@ -452,9 +453,10 @@ int __wrap_avm_sample_read(avm_handle *h, struct avm_sample **out)
         told[i] = known[i];
         if (!told[i])
             continue;
-        d->params.can |= AVM_CAN_NET_OUT | AVM_CAN_DISK;
+        d->params.can |= AVM_CAN_NET_OUT | AVM_CAN_NET_IN | AVM_CAN_DISK;
         d->params.net_out_max_bps = value_of(g, AVM_KNOB_NET_OUT);
         d->params.disk_max_bps = value_of(g, AVM_KNOB_DISK);
+        d->params.net_in_max_bps = value_of(g, AVM_KNOB_NET_IN);
     }
     s->nr = (size_t)(d - s->domain);
     qsort(s->domain, s->nr, sizeof(*s->domain), by_domid);
@@ -675,14 +677,15 @@ static void admin(void)
         "\"cpus\":\"any\"", "\"net_max\":\"1MB/s\"", "\"net_max\":\"2MB/s\"",
         "\"net_max\":\"none\"", "\"disk_max\":\"5MB/s\"",
         "\"disk_max\":\"none\"", "\"weight_max\":100", "\"weight_min\":400",
+        "\"net_in_max\":\"3MB/s\"", "\"net_in_max\":\"none\"",
     };
     struct host *h = host();
     uint32_t domid = h->guest[below(h, NR_GUESTS)].s.domid;
-    uint32_t what = below(h, 20);
+    uint32_t what = below(h, 22);
 
-    if (what < 16) {
+    if (what < 18) {
         ask("{\"op\":\"need-set\",\"domain\":\"%u\",%s}", domid, need[what]);
-    } else if (what < 19) {
+    } else if (what < 21) {
         ask("{\"op\":\"need-rm\",\"domain\":\"%u\"}", domid);
     } else {
         is_admin = true;

@@ -236,7 +236,7 @@ static void settings_round_trip(void **state)
         .mode = AVM_MODE_ADVISE, .held = true, .weight_min = 1,
         .weight_max = 65535, .cap_pct = 65535, .cap_set = true,
         .affinity = UINT64_MAX, .affinity_set = true,
-        .net_max_bps = UINT64_MAX, .disk_max_bps = 3,
+        .net_max_bps = UINT64_MAX, .disk_max_bps = 3, .net_in_max_bps = 4,
         .cpu_min_permille = AVM_CPU_MIN_MAX, .cpu_min_since = UINT64_MAX,
     };
     models = *avm_models_builtin();
@@ -252,6 +252,7 @@ static void settings_round_trip(void **state)
     assert_true(back.need[0].affinity == UINT64_MAX);
     assert_int_equal(back.need[0].cpu_min_permille, AVM_CPU_MIN_MAX);
     assert_true(back.need[0].cpu_min_since == UINT64_MAX);
+    assert_int_equal(back.need[0].net_in_max_bps, 4);
     assert_int_equal(back.models->model[AVM_CLASS_MIXED].nr, 1);
     again = settings_json(&back);
     assert_string_equal(text, again);

@@ -307,19 +307,31 @@ static void ceilings_are_declared(void **state)
     (void)state;
     m.limits.net_max_bps = 1000000;
     m.limits.disk_max_bps = 2000000;
+    m.limits.net_in_max_bps = 3000000;
     assert_int_equal(decide(&d, &m, 1, 2), 0);
-    d.params.can |= AVM_CAN_NET_OUT | AVM_CAN_DISK;
+    d.params.can |= AVM_CAN_NET_OUT | AVM_CAN_DISK | AVM_CAN_NET_IN;
     n = decide(&d, &m, 1, 2);
-    assert_int_equal(n, 2);
+    assert_int_equal(n, 3);
     assert_int_equal(wish_of(n, 0, AVM_KNOB_NET_OUT)->to, 1000000);
     assert_int_equal(wish_of(n, 0, AVM_KNOB_DISK)->to, 2000000);
+    assert_int_equal(wish_of(n, 0, AVM_KNOB_NET_IN)->to, 3000000);
     assert_int_equal(wish[0].kind, AVM_WISH_DECLARED);
 
     d.params.net_out_max_bps = 991000;
+    d.params.net_in_max_bps = 2999998; /* divided among vifs */
     d.params.disk_max_bps = 1970000;
     n = decide(&d, &m, 1, 2);
     assert_int_equal(n, 1);
     assert_int_equal(wish[0].knob, AVM_KNOB_DISK);
+
+    /* No need any more: back to what it was, none. */
+    m.limits = (struct avm_limits){ 0 };
+    m.knob[AVM_KNOB_NET_IN].ours = true;
+    n = decide(&d, &m, 1, 2);
+    assert_int_equal(n, 1);
+    assert_int_equal(wish[0].knob, AVM_KNOB_NET_IN);
+    assert_int_equal(wish[0].kind, AVM_WISH_RETURN);
+    assert_int_equal(wish[0].to, 0);
 }
 
 /* ------------------------------------------------------------------------ */

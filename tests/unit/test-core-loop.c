@@ -664,9 +664,12 @@ static void it_explains(void **state)
 
     (void)state;
     start(&p, demo, 6);
+    p.d[HOG1].params.can |= AVM_CAN_NET_IN;
+    p.d[HOG1].params.net_in_max_bps = 3000000;
     play_for(&p, 10000);
     text = avm_explain(p.st, &u);
     assert_non_null(text);
+    assert_non_null(strstr(text, ", net-in 3000 kB/s\n"));
     assert_non_null(strstr(text, "class: cpu"));
     assert_non_null(strstr(text, "verdict: cpu: it waits for a CPU"));
     assert_non_null(strstr(text, "nothing: it has what its role"));

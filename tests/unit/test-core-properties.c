@@ -57,6 +57,20 @@ static uint64_t now_ms;
 
 static uint64_t seed;
 
+/*
+ * What was added later is drawn from a stream of its own, so that the hosts are those
+ * of before.
+ */
+static uint64_t seed_of_later;
+
+static void swap_seeds(void)
+{
+    uint64_t s = seed;
+
+    seed = seed_of_later;
+    seed_of_later = s;
+}
+
 static uint32_t rnd(uint32_t n)
 {
     return fixture_random(&seed) % n;
@@ -156,6 +170,10 @@ static void make_need(struct avm_need *n, const struct avm_uuid *u)
         n->net_max_bps = 1000 + rnd_log(1 << 30);
     if (one_in(3))
         n->disk_max_bps = 1000 + rnd_log(1 << 30);
+    swap_seeds();
+    if (one_in(3))
+        n->net_in_max_bps = 1000 + rnd_log(1 << 30);
+    swap_seeds();
 }
 
 static void make_window(struct avm_window *w, uint32_t nr_vcpus)
@@ -191,6 +209,8 @@ static void make_knobs(struct avm_knob_memory *knob,
 
         if (!avm_params_value(&d->params, k, &km->last))
             continue;
+        if (k == AVM_KNOB_NET_IN)
+            swap_seeds();
         km->known = true;
         km->held = rnd(20);
         km->held_to = rnd(3);
@@ -198,11 +218,13 @@ static void make_knobs(struct avm_knob_memory *knob,
         km->changed_ms = now_ms - rnd(2 * MINUTE_MS);
         if (one_in(20))
             km->foreign_until_ms = now_ms + rnd(2 * MINUTE_MS);
-        if (!one_in(3))
-            continue;
-        km->original = k == AVM_KNOB_WEIGHT ? rnd_weight() :
-                       k == AVM_KNOB_AFFINITY ? UINT64_MAX : 0;
-        km->ours = km->original != km->last;
+        if (one_in(3)) {
+            km->original = k == AVM_KNOB_WEIGHT ? rnd_weight() :
+                           k == AVM_KNOB_AFFINITY ? UINT64_MAX : 0;
+            km->ours = km->original != km->last;
+        }
+        if (k == AVM_KNOB_NET_IN)
+            swap_seeds();
     }
 }
 
@@ -240,6 +262,12 @@ static void make_domain(size_t i)
         p->net_out_max_bps = rnd_log(1 << 30);
     if (one_in(4))
         p->disk_max_bps = rnd_log(1 << 30);
+    swap_seeds();
+    if (one_in(3))
+        p->can |= AVM_CAN_NET_IN, d->net_devices = 1;
+    if (one_in(4))
+        p->net_in_max_bps = rnd_log(1 << 30);
+    swap_seeds();
     make_need(&world.need[i], &d->uuid);
     make_window(&world.smooth[i], d->nr_vcpus ? d->nr_vcpus : 1);
     world.was[i] = rnd(AVM_NR_CLASSES);
@@ -253,6 +281,7 @@ static void make(uint32_t nr)
 
     seed = (nr + 1) * 0x9e3779b97f4a7c15ull;
     fixture_random(&seed);
+    seed_of_later = ~seed;
     world.nr = nr;
     world.made_ms = now_ms;
     make_config();
@@ -717,6 +746,7 @@ static void write_knob(const struct avm_change *c)
     case AVM_KNOB_URGENCY:  p->urgency = c->after;         break;
     case AVM_KNOB_NET_OUT:  p->net_out_max_bps = c->after; break;
     case AVM_KNOB_DISK:     p->disk_max_bps = c->after;    break;
+    case AVM_KNOB_NET_IN:   p->net_in_max_bps = c->after;  break;
     default:                fail();
     }
     avm_applied(st, c, now_ms, true);

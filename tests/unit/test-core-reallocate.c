@@ -191,6 +191,48 @@ static void a_limit_goes_with_its_device(void **state)
     assert_true(k->foreign_until_ms > 4000);
 }
 
+/* One of two vifs went: half of the limit is no operator's wish, and still ours. */
+static void part_of_a_limit_goes_with_its_device(void **state)
+{
+    static const enum avm_knob knobs[] = { AVM_KNOB_NET_OUT, AVM_KNOB_NET_IN };
+    struct avm_config c = config();
+    struct avm_domain d = domain_of(1, AVM_ROLE_NORMAL, AVM_CLASS_NET, 1, 1);
+    struct avm_memory m = memory_for(&d);
+    struct avm_knob_memory *k;
+    struct avm_change x;
+    size_t i;
+
+    (void)state;
+    d.params.can |= AVM_CAN_NET_OUT | AVM_CAN_NET_IN;
+    for (i = 0; i < 2; i++) {
+        k = &m.knob[knobs[i]];
+        m.net_devices = 7;
+        *k = (struct avm_knob_memory){ .known = true, .ours = true,
+            .devices = 7, .last = 1000000, .changed = true,
+            .changed_ms = 1000 };
+        m.net_devices = 4;
+        d.params.net_out_max_bps = d.params.net_in_max_bps = 500000;
+        assert_false(avm_foreign_check(&c, &d, &m, knobs[i], 2000, &x));
+        assert_true(k->ours);
+        assert_int_equal(k->original, 0);
+        assert_int_equal(k->last, 500000);
+
+        /* With the same devices, and with more of it, it is somebody. */
+        d.params.net_out_max_bps = d.params.net_in_max_bps = 400000;
+        assert_true(avm_foreign_check(&c, &d, &m, knobs[i], 3000, &x));
+        k->ours = true;
+        m.net_devices = 5;
+        d.params.net_out_max_bps = d.params.net_in_max_bps = 900000;
+        assert_true(avm_foreign_check(&c, &d, &m, knobs[i], 3000, &x));
+
+        /* After a restart nobody knows what it was on. */
+        k->ours = true;
+        k->devices = 0;
+        d.params.net_out_max_bps = d.params.net_in_max_bps = 450000;
+        assert_true(avm_foreign_check(&c, &d, &m, knobs[i], 3000, &x));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +242,7 @@ int main(void)
         cmocka_unit_test(a_lease_that_ran_out_is_nobodys),
         cmocka_unit_test(no_knob_no_news),
         cmocka_unit_test(a_limit_goes_with_its_device),
+        cmocka_unit_test(part_of_a_limit_goes_with_its_device),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

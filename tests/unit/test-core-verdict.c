@@ -12,7 +12,7 @@ static int setup(void **state)
     dom0.flags = AVM_DOM_CONTROL;
     memset(&psi, 0, sizeof(psi));
     d = domain_of(1, AVM_ROLE_NORMAL, AVM_CLASS_NET, 400, 0);
-    d.params.can |= AVM_CAN_NET_OUT | AVM_CAN_DISK;
+    d.params.can |= AVM_CAN_NET_OUT | AVM_CAN_NET_IN | AVM_CAN_DISK;
     d.smooth.events_io_per_s = 500;
     return 0;
 }
@@ -53,8 +53,12 @@ static void test_own_limits_come_first(void **state)
     d.params.cap_pct = 60;
     d.params.net_out_max_bps = 1000000;
     d.smooth.net_tx_bps = 900000;
-    judged(AVM_VERDICT_NET_LIMIT, "the 1000 kB/s");
+    judged(AVM_VERDICT_NET_LIMIT, "sends all of the 1000 kB/s");
     d.smooth.net_tx_bps = 890000;
+    d.params.net_in_max_bps = 3000000;
+    d.smooth.net_rx_bps = 2700000;
+    judged(AVM_VERDICT_NET_LIMIT, "receives all of the 3000 kB/s");
+    d.smooth.net_rx_bps = 2690000;
     d.params.disk_max_bps = 2000000;
     d.smooth.disk_wr_bps = 1900000;
     judged(AVM_VERDICT_DISK_LIMIT, "the 2000 kB/s");

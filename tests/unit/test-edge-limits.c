@@ -274,6 +274,7 @@ static void samples_look_in_turn(void **state)
     avm_limits_read(&h, d, NR);
     assert_int_equal(d[50].params.net_out_max_bps, 1000000);
     fake_rm(NULL, 0, "backend/vif/250/0/rate");
+    avm_netin_free(&h);
     free(h.entry);
     free(v);
     free(d);

@@ -115,6 +115,7 @@ static void assert_same(const struct avm_sample *a, const struct avm_sample *b)
         SAME(params.can); SAME(params.weight); SAME(params.cap_pct);
         SAME(params.urgency); SAME(params.lease_ms); SAME(params.affinity);
         SAME(params.net_out_max_bps); SAME(params.disk_max_bps);
+        SAME(params.net_in_max_bps);
         SAME(params.net_share); SAME(params.disk_share);
         SAME(net_link); SAME(net_link_bps); SAME(disk_group);
         SAME(late); SAME(backend_process); SAME(psi_group);

@@ -10,77 +10,46 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <net/if.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <linux/if_tun.h>
 #include <linux/pkt_sched.h>
 #include <netlink/route/class.h>
 #include <netlink/route/qdisc.h>
 #include <netlink/route/qdisc/htb.h>
 
 #include "edge.h"
-#include "sysroot.h"
+#include "netns.h"
 
 #define LINK_BPS 10000000u
 
 static const struct avm_ops ops;
 static avm_handle handle;
 static struct nl_sock *sock;
-static int tap[8];
-static const char *missing;      /* why it cannot be tried here               */
 
-/* tap[n] is there, as the first vif of domain n. */
-static void vif_comes(unsigned int n)
+/* The first vif of domain n, a port of the bridge. */
+static void port_comes(unsigned int n)
 {
-    struct ifreq r = { .ifr_flags = IFF_TAP | IFF_NO_PI };
     char link[512];
 
-    snprintf(r.ifr_name, sizeof(r.ifr_name), "vif%u.0", n);
-    tap[n] = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
-    assert_true(tap[n] >= 0);
-    assert_int_equal(ioctl(tap[n], TUNSETIFF, &r), 0);
-    snprintf(link, sizeof(link), "backend/vif/%u/0\n", n);
-    put(link, "sys/class/net/vif%u.0/device/nodename", n);
+    vif_comes(n, 0);
     snprintf(link, sizeof(link), "%s/sys/class/net/vif%u.0/master", root, n);
     symlink("../xenbr0", link);
-}
-
-static void vif_goes(unsigned int n)
-{
-    char command[600];
-
-    close(tap[n]);
-    tap[n] = -1;
-    snprintf(command, sizeof(command), "rm -r %s/sys/class/net/vif%u.0", root,
-             n);
-    assert_int_equal(system(command), 0);
 }
 
 static int group_setup(void **state)
 {
     char link[512];
-    int fd;
 
     (void)state;
     if (!mkdtemp(root))
         return -1;
-    if (unshare(CLONE_NEWNET)) {
-        missing = "no network namespace of its own (not root?)";
+    if (!netns_enter())
         return 0;
-    }
-    fd = open("/dev/net/tun", O_RDWR);
-    if (fd < 0)
-        missing = "no /dev/net/tun";
-    close(fd);
     put("", "sys/class/net/lo/x");
     snprintf(link, sizeof(link), "%s/sys/class/net/lo/master", root);
     if (symlink("../xenbr0", link))
@@ -110,30 +79,18 @@ static int setup(void **state)
         return 0;
     handle = (avm_handle){ .ops = &ops, .sysroot = root };
     for (n = 1; n <= 3; n++)
-        vif_comes(n);
+        port_comes(n);
     return avm_uplinks_set(&handle, &uplink, 1);
 }
 
 static int teardown(void **state)
 {
-    unsigned int n;
-
     (void)state;
     if (missing)
         return 0;
     avm_uplinks_set(&handle, NULL, 0);
-    for (n = 1; n < 8; n++)
-        if (tap[n] > 0)
-            vif_goes(n);
+    vifs_go();
     return 0;
-}
-
-static void need(void)
-{
-    if (!missing)
-        return;
-    print_message("skipped: %s\n", missing);
-    skip();
 }
 
 /* The rate of a domain's class, bytes per second; 0: there is none. */
@@ -263,7 +220,7 @@ static void test_vifs_come_and_go(void **state)
     (void)state;
     need();
     assert_int_equal(avm_uplink_set(&handle, 1, 400), 0);
-    vif_comes(4);
+    port_comes(4);
     read_samples(dom, 6);
     assert_int_equal(dom[1].net_link, 1);
     assert_int_equal(dom[1].net_link_bps, LINK_BPS);
@@ -274,13 +231,13 @@ static void test_vifs_come_and_go(void **state)
     assert_false(dom[5].params.can & AVM_CAN_NET_SHARE);
     near(rate_of(4), LINK_BPS / 11);
 
-    vif_goes(4);
+    vif_goes(4, 0);
     read_samples(dom, 6);
     assert_int_equal(rate_of(4), 0);
     near(rate_of(1), LINK_BPS / 10 * 4);
 
     /* The only one with a share of its own: no reason for a qdisc any more. */
-    vif_goes(1);
+    vif_goes(1, 0);
     read_samples(dom, 6);
     assert_false(qdisc_there());
 }

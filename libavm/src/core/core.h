@@ -169,6 +169,7 @@ struct avm_limits {
     uint32_t cap_pct;
     uint64_t affinity;
     uint64_t net_max_bps, disk_max_bps; /* 0: none                           */
+    uint64_t net_in_max_bps;
     uint32_t cpu_min_permille;   /* floor, 0: none                           */
     uint64_t cpu_min_since;
 };

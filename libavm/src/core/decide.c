@@ -615,6 +615,8 @@ size_t avm_decide(const struct avm_host *host, const struct avm_domain *dom,
                         m->limits.affinity, wish, &n);
         decide_declared(d, i, m, AVM_KNOB_NET_OUT, m->limits.net_max_bps,
                         m->limits.net_max_bps, wish, &n);
+        decide_declared(d, i, m, AVM_KNOB_NET_IN, m->limits.net_in_max_bps,
+                        m->limits.net_in_max_bps, wish, &n);
         decide_declared(d, i, m, AVM_KNOB_DISK, m->limits.disk_max_bps,
                         m->limits.disk_max_bps, wish, &n);
     }

@@ -82,6 +82,7 @@ uint64_t avm_knob_devices(const struct avm_memory *m, enum avm_knob knob)
 {
     switch (knob) {
     case AVM_KNOB_NET_OUT:
+    case AVM_KNOB_NET_IN:
     case AVM_KNOB_NET_SHARE:
         return m->net_devices;
     case AVM_KNOB_DISK:
@@ -107,6 +108,20 @@ static bool went_with_device(const struct avm_memory *m, enum avm_knob knob,
             avm_knob_devices(m, knob) != k->devices);
 }
 
+/*
+ * One of several devices went, with its part of the limit; the rest is still ours.
+ * After a restart nobody knows which devices there were.
+ */
+static bool part_went_with_device(const struct avm_memory *m,
+                                  enum avm_knob knob, uint64_t value)
+{
+    const struct avm_knob_memory *k = &m->knob[knob];
+
+    return (avm_knob_can(knob) & AVM_CAN_LIMITS) && k->ours && value &&
+           value < k->last && k->devices &&
+           avm_knob_devices(m, knob) != k->devices;
+}
+
 bool avm_foreign_check(const struct avm_config *c, const struct avm_domain *d,
                        struct avm_memory *m, enum avm_knob knob,
                        uint64_t now_ms, struct avm_change *change)
@@ -128,6 +143,11 @@ bool avm_foreign_check(const struct avm_config *c, const struct avm_domain *d,
     if (went_with_device(m, knob, value)) {
         k->last = value;
         k->ours = false;
+        return false;
+    }
+    if (part_went_with_device(m, knob, value)) {
+        k->last = value;
+        k->devices = avm_knob_devices(m, knob);
         return false;
     }
 

@@ -89,6 +89,11 @@ static bool limits(struct avm_domain *d)
         SAY(d, AVM_VERDICT_NET_LIMIT, "it sends all of the %llu kB/s that it "
             "may: only a higher limit gives it more",
             (unsigned long long)p->net_out_max_bps / 1000);
+    else if ((p->can & AVM_CAN_NET_IN) &&
+             at_limit(w->net_rx_bps, p->net_in_max_bps))
+        SAY(d, AVM_VERDICT_NET_LIMIT, "it receives all of the %llu kB/s that "
+            "it may: only a higher limit gives it more",
+            (unsigned long long)p->net_in_max_bps / 1000);
     else if ((p->can & AVM_CAN_DISK) && at_limit(disk, p->disk_max_bps))
         SAY(d, AVM_VERDICT_DISK_LIMIT, "it reads or writes all of the %llu "
             "kB/s that it may: only a higher limit gives it more",

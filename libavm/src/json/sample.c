@@ -104,6 +104,7 @@ static const struct avm_json_field params_fields[] = {
     U32(avm_params, urgency, AVM_NR_URGENCIES - 1),
     U32(avm_params, lease_ms, UINT32_MAX), U64(avm_params, affinity),
     U64(avm_params, net_out_max_bps), U64(avm_params, disk_max_bps),
+    U64(avm_params, net_in_max_bps),
     U32(avm_params, net_share, AVM_SHARE_MAX),
     U32(avm_params, disk_share, AVM_SHARE_MAX),
 };

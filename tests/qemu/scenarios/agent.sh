@@ -229,8 +229,17 @@ rate_of() {
 }
 between() { [ "$(rate_of "$1" "$2")" -ge "$3" ] && [ "$(rate_of "$1" "$2")" -le "$4" ]; }
 
+# limit_in VIF RATE: as tc prints it, or none
+limit_in() {
+    local now
+    now=$(tc qdisc show dev "$1" |
+        sed -n 's/^qdisc tbf a7a1: root .*rate \([^ ]*\).*/\1/p')
+    check "net-in of $1 is $2" [ "${now:-none}" = "$2" ]
+}
+
 test_limits() {
-    local backend group
+    local backend group vif
+    vif=vif$(xl domid sender).0
     backend=/local/domain/0/backend/vif/$(xl domid sender)/0
     group=/sys/fs/cgroup/avm/avm-$(xl domid reader)
     avm need-rm burn
@@ -267,12 +276,43 @@ test_limits() {
         row 'sender .* net-out +150kB/s +none foreign' &&
         ok "who took the rate away is noticed"
 
+    limit_in "$vif" none
+    avm need-set sender --net-in-max=100kB/s
+    wait_for 20 "what it may receive" \
+        row 'sender .* net-in +none +100kB/s avmd +verified' &&
+        ok "its vif has a TBF: $(tc qdisc show dev "$vif")"
+    limit_in "$vif" 800Kbit
+    check "avm explain has it" bash -c \
+        'avm explain sender | grep -q "^now: .*net-in 100 kB/s"'
+    avm need-set sender --net-in-max=none
+    wait_for 60 "its end" \
+        row 'sender .* net-in +100kB/s +none avmd +verified' &&
+        ok "with its need gone it ends"
+    limit_in "$vif" none
+
+    tc qdisc add dev "$vif" root handle 77: pfifo
+    avm need-set sender --net-in-max=200kB/s
+    wait_for 20 "what is said of a foreign qdisc" \
+        says 'has a qdisc that is not ours: left alone' &&
+        ok "a foreign qdisc is left alone"
+    sleep 10
+    check "that is said once" said_once 'has a qdisc that is not ours'
+    check "and it is still there" \
+        bash -c "tc qdisc show dev $vif | grep -q '^qdisc pfifo 77: root'"
+    tc qdisc del dev "$vif" root
+    wait_for 90 "the limit when that is gone" \
+        row 'sender .* net-in +none +200kB/s avmd +verified' &&
+        ok "when it is gone the need is met"
+    limit_in "$vif" 1600Kbit
+
     stop_avmd KILL
     check "after kill -9 the limit of the disk stays" \
         grep -q rbps=200000 "$group/io.max"
+    limit_in "$vif" 1600Kbit
     avmd_start $LOG
     stop_avmd
     check "on the way out it is dropped" [ ! -e "$group" ]
+    limit_in "$vif" none
     kill $CLIENT
     wait $CLIENT || true
 }
