@@ -453,22 +453,25 @@ static void text_floor(FILE *f, const avm_state *st,
             now->wanted_permille / 10, now->share_permille / 10);
 }
 
-static void text_grants(FILE *f, const struct avm_plan *p,
+static void text_grants(FILE *f, const avm_state *st, const struct avm_plan *p,
                         const struct avm_domain *d)
 {
-    char buf[AVM_UUID_STR_LEN];
+    char buf[AVM_UUID_STR_LEN], who[AVM_WHO_LEN];
     size_t i;
 
     for (i = 0; i < p->nr_grants; i++) {
         const struct avm_grant *g = &p->grant[i];
         bool to = avm_uuid_equal(&g->to, &d->uuid);
+        const struct avm_domain *other;
 
         if (!to && !avm_uuid_equal(&g->from, &d->uuid))
             continue;
+        other = avm_domain_by_uuid(st, to ? &g->from : &g->to);
         fprintf(f, "  %s %u.%u%% of a CPU %s %s (%s; floor weight %u)\n",
                 to ? "gets" : "gives", g->share_permille / 10,
                 g->share_permille % 10, to ? "from" : "to",
-                avm_uuid_str(to ? &g->from : &g->to, buf), g->rule,
+                other ? avm_who(other, who) :
+                        avm_uuid_str(to ? &g->from : &g->to, buf), g->rule,
                 g->floor_weight);
     }
 }
@@ -582,7 +585,7 @@ char *avm_explain(const avm_state *st, const struct avm_uuid *uuid)
     if (!any)
         text_nothing(f, d);
     if (p)
-        text_grants(f, p, d);
+        text_grants(f, st, p, d);
 
     if (fclose(f)) {
         free(text);

@@ -223,6 +223,15 @@ int avm_uuid_parse(const char *s, struct avm_uuid *u)
     return 0;
 }
 
+const char *avm_who(const struct avm_domain *d, char *buf)
+{
+    if (d->untrusted_name[0])
+        snprintf(buf, AVM_WHO_LEN, "%.40s (%u)", d->untrusted_name, d->domid);
+    else
+        snprintf(buf, AVM_WHO_LEN, "domain %u", d->domid);
+    return buf;
+}
+
 void avm_text(char *buf, const char *fmt, ...)
 {
     va_list ap;

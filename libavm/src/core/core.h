@@ -43,6 +43,13 @@ static inline uint32_t avm_clamp_u32(uint64_t v)
 void avm_text(char *buf, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/*
+ * What a person calls it, for a line of text: the beginning of its name, which is
+ * printable whoever made it, and its number. Returns buf, of AVM_WHO_LEN bytes.
+ */
+#define AVM_WHO_LEN 56
+const char *avm_who(const struct avm_domain *d, char *buf);
+
 /* ------------------------------------------------------------------------ */
 /* monitor                                                                  */
 

@@ -416,7 +416,7 @@ static void resolve_gain(const struct avm_config *c,
                          struct avm_wish *w, struct avm_scratch *s)
 {
     size_t i = w->dom, loser = i;
-    char name[AVM_UUID_STR_LEN];
+    char who[AVM_WHO_LEN];
     uint32_t to;
 
     to = most(c, dom, mem, nr, w, s->weight, s, &loser);
@@ -432,7 +432,7 @@ static void resolve_gain(const struct avm_config *c,
     w->refused = true;
     avm_text(w->why_not, "would take from %s (role %s), which is at its floor "
              "of %u%% of a CPU, and nobody of a lower role has any to give",
-             avm_uuid_str(&dom[loser].uuid, name),
+             avm_who(&dom[loser], who),
              avm_role_name(dom[loser].role), s->before[loser] / 10);
 }
 
