@@ -567,8 +567,7 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
         act_cap_return(next);
         next = rival;
     }
-    else if ( next == rival && !rq->nr_queued )
-        run = params->slice_max;
+    /* If nobody waits, too: a deadline that is over would go before all who wake. */
     else
         run = act_real(next, next->vdeadline - next->vruntime);
 

@@ -192,6 +192,27 @@ static void wake_latency(unsigned int cpus, s_time_t burst_ns)
 static void wake_short_1(void) { wake_latency(1, MICROSECS(200)); }
 static void wake_short_2(void) { wake_latency(2, MICROSECS(200)); }
 
+/*
+ * More weight must not mean to wait for longer. Nobody else was there when the hog's
+ * slice ended: it goes on, but not as one that has been waiting for its turn.
+ */
+static void wake_heavy(void)
+{
+    struct domain *heavy;
+
+    boot(1);
+    hog(1, 0);
+    heavy = sim_guest_create(2, 0, 1);
+    put_weight(heavy, 1024);
+    sim_work(heavy->vcpu[0], SIM_PERIODIC, MILLISECS(1), MICROSECS(11500));
+    sim_run(MILLISECS(100));
+    work(heavy)->wait_max_ns = 0;
+    sim_run(SECONDS(2));
+    expect(work(heavy)->wait_max_ns <= MICROSECS(10), "waits 10 us at most, not "
+           "%"PRId64" us", work(heavy)->wait_max_ns / 1000);
+    sim_shutdown();
+}
+
 /* dom0, pinned to a pCPU, beside guests with vCPUs that go where they like. */
 static void pinned_among_floating(unsigned int cap)
 {
@@ -659,6 +680,7 @@ const struct test directed_tests[] = {
     { "cap changes", cap_changes },
     { "short burst among 3 hogs", wake_short_1 },
     { "short burst among 6 hogs on 2 pCPUs", wake_short_2 },
+    { "short burst of more weight beside a hog", wake_heavy },
     { "hard affinity", hard_affinity },
     { "hard affinity: pinned among floating, capped", pinned_capped },
     { "hard affinity: pinned among floating", pinned_uncapped },
