@@ -615,6 +615,41 @@ static void floor_of_a_donor(void **state)
     assert_true(w->refused);
 }
 
+/*
+ * A promise that is kept but for rounding, and only because others gave: if each
+ * gain took the rounding once more, nothing of it would be left in the end.
+ */
+static void rounding_does_not_add_up(void **state)
+{
+    struct avm_domain d[3] = {
+        domain_of(1, AVM_ROLE_NORMAL, AVM_CLASS_CPU, 100, 900),
+        domain_of(2, AVM_ROLE_BACKGROUND, AVM_CLASS_CPU, 600, 400),
+        domain_of(3, AVM_ROLE_INTERACTIVE, AVM_CLASS_MIXED, 300, 700),
+    };
+    struct avm_memory m[3] = {
+        memory_for(&d[0]), memory_for(&d[1]), memory_for(&d[2]),
+    };
+    const struct avm_wish *w;
+
+    (void)state;
+    d[0].params.weight = 100;
+    m[0].limits.weight_explicit = true;
+    m[0].limits.weight_min = m[0].limits.weight_max = 100;
+    m[0].limits.cpu_min_permille = 102; /* and it has 100 */
+    d[1].held = true;
+    d[1].params.weight = 600;
+    m[1].knob[AVM_KNOB_WEIGHT] = (struct avm_knob_memory){
+        .ours = true, .original = 2000, .last = 600 };
+    d[2].params.weight = 300;
+    w = wish_of(resolve(d, m, 3, 1), &d[2], AVM_KNOB_WEIGHT);
+    assert_non_null(w);
+    assert_true(w->refused);
+
+    m[0].limits.cpu_min_permille = 100;
+    w = wish_of(resolve(d, m, 3, 1), &d[2], AVM_KNOB_WEIGHT);
+    assert_in_range(weight_after(w), 305, 321);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -635,6 +670,7 @@ int main(void)
         cmocka_unit_test(first_come_first_served),
         cmocka_unit_test(floor_has_donors),
         cmocka_unit_test(floor_of_a_donor),
+        cmocka_unit_test(rounding_does_not_add_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -276,8 +276,9 @@ static void floors_to_keep(struct avm_scratch *s, size_t nr)
     avm_share_groups(s, s->demand, s->weight, s->after, nr);
     for (i = 0; i < nr; i++) {
         s->had[i] = avm_max_u32(s->before[i], s->after[i]);
+        /* Who is short of it loses nothing: not the rounding each time, either. */
         s->floor[i] = avm_min_u32(avm_min_u32(s->promise[i], s->demand[i]),
-                                  s->had[i]);
+                                  s->had[i] + AVM_ROUNDING);
     }
 }
 
