@@ -117,7 +117,14 @@ static void taker_waits_for_giver(void **state)
     avm_next(&f.c, m, 2, w, order, x, 2, &f.b, NOW, true);
     assert_int_equal(x[1].state, AVM_CHANGE_READY);
 
-    w[1].group = 0;
+    w[1].group = 0; /* who gives nothing is not waited for */
+    w[0].refused = true;
+    avm_reallocate(&f.c, d, w, 2, x, order);
+    avm_next(&f.c, m, 2, w, order, x, 2, &f.b, NOW, true);
+    assert_int_equal(x[0].state, AVM_CHANGE_REFUSED);
+    assert_int_equal(x[1].state, AVM_CHANGE_READY);
+
+    w[0].refused = false;
     avm_reallocate(&f.c, d, w, 2, x, order);
     avm_next(&f.c, m, 2, w, order, x, 2, &f.b, NOW + f.c.cooldown_ms, true);
     assert_int_equal(x[0].state, AVM_CHANGE_READY);

@@ -5,7 +5,11 @@
  *
  *     AVM_HOST=4711 build/test/unit/test-core-properties
  *
- * tries that one only. AVM_HOSTS=N tries that many for each property.
+ * tries that one only. AVM_HOSTS=N tries that many for each property. Hosts are
+ * numbered from 0; a number as argument is where to begin, for other hosts than
+ * those that are tried each time:
+ *
+ *     build/test/unit/test-core-properties 1000000
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -39,6 +43,7 @@ struct world {
 };
 
 static struct world world;
+static uint32_t first_host;
 static avm_state *st;
 static uint64_t now_ms;
 
@@ -391,7 +396,7 @@ static void each_host(void (*check)(void), uint32_t nr)
         check();
     }
     for (i = 0; i < nr && !one; i++) {
-        make(i);
+        make(first_host + i);
         check();
     }
     begin();
@@ -640,7 +645,10 @@ static void check_floors(const struct avm_plan *p)
                   "goes from %" PRIu64 " to %" PRIu64 ": %s",
                   st->dom[j].domid, x.share[j], was.share[j], least, c->domid,
                   c->before, c->after, c->reason);
-            CHECK(x.share[j], "domain %u: nothing left", st->dom[j].domid);
+            CHECK(x.share[j], "domain %u: nothing left, had %u, by right %u "
+                  "when domain %u goes from %" PRIu64 " to %" PRIu64 ": %s",
+                  st->dom[j].domid, was.share[j], own.share[j], c->domid,
+                  c->before, c->after, c->reason);
         }
     }
 }
@@ -960,7 +968,7 @@ static void floors_come_and_go(void **state)
     each_host(check_floors_come_and_go, HOSTS / 200);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plans_are_right),
@@ -968,5 +976,7 @@ int main(void)
         cmocka_unit_test(floors_come_and_go),
     };
 
+    if (argc > 1)
+        first_host = strtoul(argv[1], NULL, 10);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -259,6 +259,108 @@ static void nobody_is_left_with_nothing(void **state)
     assert_non_null(strstr(w->why_not, "floor"));
 }
 
+/* Its weight after one step of this wish. */
+static uint32_t weight_after(const struct avm_wish *w)
+{
+    struct avm_config c;
+
+    assert_non_null(w);
+    avm_config_init(&c);
+    return w->refused ? w->from : avm_step(&c, w->from, w->to);
+}
+
+/*
+ * That it will have nothing anyway, as soon as the weight is written that another
+ * one's floor needs, is no reason to give the last bit.
+ */
+static void nobody_gives_all(void **state)
+{
+    struct avm_domain d[3] = {
+        domain_of(1, AVM_ROLE_BACKGROUND, AVM_CLASS_CPU, 1, 999),
+        domain_of(2, AVM_ROLE_NORMAL, AVM_CLASS_CPU, 998, 500),
+        domain_of(3, AVM_ROLE_NORMAL, AVM_CLASS_CPU, 1, 999),
+    };
+    struct avm_memory m[3] = {
+        memory_for(&d[0]), memory_for(&d[1]), memory_for(&d[2]),
+    };
+    const struct avm_wish *w;
+
+    (void)state;
+    d[0].params.weight = 67; /* 1.02 permille, and 0.97 with one of 64 */
+    d[1].params.weight = 65535;
+    d[2].params.weight = 60;
+    m[2].limits.cpu_min_permille = 900;
+    w = wish_of(resolve(d, m, 3, 1), &d[0], AVM_KNOB_WEIGHT);
+    assert_int_equal(room.s.own[2], 65535);
+    assert_non_null(w);
+    assert_int_equal(w->kind, AVM_WISH_GIVE);
+    assert_true(w->refused);
+    assert_non_null(strstr(w->why_not, "floor"));
+
+    d[0].params.weight = 300; /* plenty: it may */
+    w = wish_of(resolve(d, m, 3, 1), &d[0], AVM_KNOB_WEIGHT);
+    assert_in_range(weight_after(w), 132, 299);
+}
+
+/* What one gets because another one's weight falls is not for a third to take. */
+static void what_falls_to_it_is_kept(void **state)
+{
+    struct avm_domain d[3] = {
+        domain_of(1, AVM_ROLE_NORMAL, AVM_CLASS_CPU, 1, 999),
+        domain_of(2, AVM_ROLE_NORMAL, AVM_CLASS_CPU, 990, 500),
+        domain_of(3, AVM_ROLE_INTERACTIVE, AVM_CLASS_MIXED, 9, 991),
+    };
+    struct avm_memory m[3] = {
+        memory_for(&d[0]), memory_for(&d[1]), memory_for(&d[2]),
+    };
+    const struct avm_wish *w;
+    size_t n;
+
+    (void)state;
+    d[0].params.weight = 1;
+    d[1].params.weight = 65535;
+    m[1].limits.weight_explicit = true;
+    m[1].limits.weight_min = m[1].limits.weight_max = 256;
+    d[2].params.weight = 700;
+    m[2].knob[AVM_KNOB_WEIGHT] = (struct avm_knob_memory){
+        .ours = true, .original = 750, .last = 700 };
+    n = resolve(d, m, 3, 1);
+    w = wish_of(n, &d[1], AVM_KNOB_WEIGHT);
+    assert_int_equal(w->to, 256);
+    w = wish_of(n, &d[2], AVM_KNOB_WEIGHT);
+    assert_non_null(w);
+    assert_int_equal(w->kind, AVM_WISH_GAIN);
+    assert_in_range(weight_after(w), 700, 743); /* of 1000 together */
+}
+
+/* Nor is what it gets by its own rise, by one that rises in the same plan. */
+static void a_rise_is_kept(void **state)
+{
+    struct avm_domain d[3] = {
+        domain_of(1, AVM_ROLE_TIME_CRITICAL, AVM_CLASS_NET, 1, 99),
+        domain_of(2, AVM_ROLE_TIME_CRITICAL, AVM_CLASS_NET, 267, 733),
+        domain_of(3, AVM_ROLE_NORMAL, AVM_CLASS_CPU, 732, 268),
+    };
+    struct avm_memory m[3] = {
+        memory_for(&d[0]), memory_for(&d[1]), memory_for(&d[2]),
+    };
+    size_t n;
+
+    (void)state;
+    d[0].params.weight = 1;
+    d[1].params.weight = 512;
+    d[2].params.weight = 1400;
+    n = resolve(d, m, 3, 1);
+    assert_int_equal(weight_after(wish_of(n, &d[0], AVM_KNOB_WEIGHT)), 2);
+    assert_in_range(weight_after(wish_of(n, &d[1], AVM_KNOB_WEIGHT)), 512,
+                    598); /* of 2000 together */
+
+    d[0].params.weight = 2; /* and not by one that comes later */
+    n = resolve(d, m, 3, 1);
+    assert_in_range(weight_after(wish_of(n, &d[1], AVM_KNOB_WEIGHT)), 512,
+                    598);
+}
+
 static void critical_fills_half_at_most(void **state)
 {
     struct avm_domain d[5];
@@ -516,6 +618,41 @@ static void floor_of_a_donor(void **state)
     assert_true(w->refused);
 }
 
+/*
+ * A promise that is kept but for rounding, and only because others gave: if each
+ * gain took the rounding once more, nothing of it would be left in the end.
+ */
+static void rounding_does_not_add_up(void **state)
+{
+    struct avm_domain d[3] = {
+        domain_of(1, AVM_ROLE_NORMAL, AVM_CLASS_CPU, 100, 900),
+        domain_of(2, AVM_ROLE_BACKGROUND, AVM_CLASS_CPU, 600, 400),
+        domain_of(3, AVM_ROLE_INTERACTIVE, AVM_CLASS_MIXED, 300, 700),
+    };
+    struct avm_memory m[3] = {
+        memory_for(&d[0]), memory_for(&d[1]), memory_for(&d[2]),
+    };
+    const struct avm_wish *w;
+
+    (void)state;
+    d[0].params.weight = 100;
+    m[0].limits.weight_explicit = true;
+    m[0].limits.weight_min = m[0].limits.weight_max = 100;
+    m[0].limits.cpu_min_permille = 102; /* and it has 100 */
+    d[1].held = true;
+    d[1].params.weight = 600;
+    m[1].knob[AVM_KNOB_WEIGHT] = (struct avm_knob_memory){
+        .ours = true, .original = 2000, .last = 600 };
+    d[2].params.weight = 300;
+    w = wish_of(resolve(d, m, 3, 1), &d[2], AVM_KNOB_WEIGHT);
+    assert_non_null(w);
+    assert_true(w->refused);
+
+    m[0].limits.cpu_min_permille = 100;
+    w = wish_of(resolve(d, m, 3, 1), &d[2], AVM_KNOB_WEIGHT);
+    assert_in_range(weight_after(w), 305, 321);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -527,12 +664,16 @@ int main(void)
         cmocka_unit_test(time_critical_takes_to_the_floor),
         cmocka_unit_test(donor_stops_at_its_floor),
         cmocka_unit_test(nobody_is_left_with_nothing),
+        cmocka_unit_test(nobody_gives_all),
+        cmocka_unit_test(what_falls_to_it_is_kept),
+        cmocka_unit_test(a_rise_is_kept),
         cmocka_unit_test(critical_fills_half_at_most),
         cmocka_unit_test(floors_and_capacity),
         cmocka_unit_test(order_does_not_matter),
         cmocka_unit_test(first_come_first_served),
         cmocka_unit_test(floor_has_donors),
         cmocka_unit_test(floor_of_a_donor),
+        cmocka_unit_test(rounding_does_not_add_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

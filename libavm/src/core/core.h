@@ -235,10 +235,14 @@ struct avm_scratch {
     /* floors.c; 'floor' is what is to be kept now: promised and wanted */
     uint32_t *own, *own_least, *promise, *floor;
     uint32_t *least, *base, *self, *limit;
-    uint32_t *had;               /* resolve: by right, or now, if more       */
+    /*
+     * resolve: the share by right, or now, if more; the weights if nobody has risen
+     * yet; 1 if it is its own rise that gives it something
+     */
+    uint32_t *had, *lowest, *risen;
 };
 
-#define AVM_SCRATCH_U32 18 /* arrays of uint32_t in it */
+#define AVM_SCRATCH_U32 20 /* arrays of uint32_t in it */
 
 /* An array of AVM_SCRATCH_U32 * nr for all of them, and of 2 * nr. */
 void avm_scratch_init(struct avm_scratch *s, size_t nr, size_t *room,

@@ -322,6 +322,7 @@ void avm_scratch_init(struct avm_scratch *s, size_t nr, size_t *room,
         &s->low, &s->tmp_demand, &s->tmp_weight, &s->tmp_share,
         &s->own, &s->own_least, &s->promise, &s->floor,
         &s->least, &s->base, &s->self, &s->limit, &s->had,
+        &s->lowest, &s->risen,
     };
     size_t k;
 

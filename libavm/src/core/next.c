@@ -167,7 +167,8 @@ void avm_next(const struct avm_config *c, struct avm_memory *mem, size_t nr,
         m->wished |= 1u << w->knob;
         next_one(c, m, w, &change[i], held(&m->knob[w->knob], w, count),
                  mem[w->group].late, &budget, now_ms);
-        if (w->knob == AVM_KNOB_WEIGHT && w->to < w->from &&
+        /* Nobody reckons with what was refused. */
+        if (w->knob == AVM_KNOB_WEIGHT && w->to < w->from && !w->refused &&
             change[i].state != AVM_CHANGE_READY)
             mem[w->group].late = true;
     }

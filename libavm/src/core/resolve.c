@@ -276,9 +276,57 @@ static void floors_to_keep(struct avm_scratch *s, size_t nr)
     avm_share_groups(s, s->demand, s->weight, s->after, nr);
     for (i = 0; i < nr; i++) {
         s->had[i] = avm_max_u32(s->before[i], s->after[i]);
+        /* Who is short of it loses nothing: not the rounding each time, either. */
         s->floor[i] = avm_min_u32(avm_min_u32(s->promise[i], s->demand[i]),
-                                  s->had[i]);
+                                  s->had[i] + AVM_ROUNDING);
     }
+}
+
+/* The share of domain i if its weight were w. */
+static uint32_t share_with(struct avm_scratch *s, uint32_t *weight, size_t nr,
+                           size_t i, uint32_t w)
+{
+    uint32_t was = weight[i];
+
+    weight[i] = w;
+    avm_share_groups(s, s->demand, weight, s->after, nr);
+    weight[i] = was;
+    return s->after[i];
+}
+
+/*
+ * Has domain i anything at all if its weight is w, and all whose weight falls are
+ * done with that?
+ */
+static bool has_a_bit(struct avm_scratch *s, size_t nr, size_t i, uint32_t w)
+{
+    return share_with(s, s->lowest, nr, i, w) != 0;
+}
+
+/*
+ * Who has nothing may get its first bit in this very plan, by what others give or
+ * by its own rise. Who gains later in the plan does not take that from it either:
+ * in the next plan it could not.
+ */
+static void first_bits_to_keep(const struct avm_domain *dom,
+                               struct avm_scratch *s, size_t nr)
+{
+    bool any = false;
+    size_t i;
+
+    for (i = 0; i < nr; i++) {
+        s->lowest[i] = avm_min_u32(dom[i].params.weight, s->low[i]);
+        s->risen[i] = 0;
+        any |= !s->had[i] && s->demand[i];
+    }
+    if (!any)
+        return;
+    avm_share_groups(s, s->demand, s->lowest, s->after, nr);
+    for (i = 0; i < nr; i++)
+        s->had[i] = avm_max_u32(s->had[i], s->after[i] != 0);
+    for (i = 0; i < nr; i++)
+        if (!s->had[i] && s->low[i] > s->lowest[i])
+            s->risen[i] = has_a_bit(s, nr, i, s->low[i]);
 }
 
 /* Rounding is no loss, unless it takes all that there is. */
@@ -355,7 +403,8 @@ static bool floors_kept(const struct avm_domain *dom,
         if (j == taker || s->group[j] != s->group[taker])
             continue;
         if (enough(share_at(s, weight, j, low, hungry),
-                   floor_of(mem, j, gives, s), s->had[j]))
+                   floor_of(mem, j, gives, s), s->had[j]) &&
+            (s->after[j] || !s->risen[j]))
             continue;
         if (!loser)
             return false;
@@ -365,18 +414,6 @@ static bool floors_kept(const struct avm_domain *dom,
         kept = false;
     }
     return kept;
-}
-
-/* The share of domain i if its weight were w. */
-static uint32_t share_with(struct avm_scratch *s, uint32_t *weight, size_t nr,
-                           size_t i, uint32_t w)
-{
-    uint32_t was = weight[i];
-
-    weight[i] = w;
-    avm_share_groups(s, s->demand, weight, s->after, nr);
-    weight[i] = was;
-    return s->after[i];
 }
 
 /*
@@ -426,6 +463,8 @@ static void resolve_gain(const struct avm_config *c,
     }
     if (to != w->from) {
         s->weight[i] = s->low[i] = to;
+        if (!s->had[i])
+            s->risen[i] = has_a_bit(s, nr, i, to);
         w->to = avm_step(c, w->from, w->to) == to ? w->to : to;
         return;
     }
@@ -436,7 +475,10 @@ static void resolve_gain(const struct avm_config *c,
              avm_role_name(dom[loser].role), s->before[loser] / 10);
 }
 
-/* Who gives stops at its floor, which others may have brought it near to. */
+/*
+ * Who gives stops at its floor, which others may have brought it near to, and keeps
+ * a last bit; also if others, who have to rise, leave it none: they may be late.
+ */
 static void resolve_give(const struct avm_config *c,
                          const struct avm_memory *mem, size_t nr,
                          struct avm_wish *w, struct avm_scratch *s)
@@ -445,13 +487,13 @@ static void resolve_give(const struct avm_config *c,
     size_t i = w->dom;
     uint64_t floor = floor_of(mem, i, true, s);
 
-    if (enough(share_with(s, s->weight, nr, i, lo), floor, s->had[i])) {
+    if (enough(share_with(s, s->weight, nr, i, lo), floor, s->demand[i])) {
         s->low[i] = lo;
         return;
     }
     while (hi - lo > 1) {
         mid = lo + (hi - lo) / 2;
-        if (enough(share_with(s, s->weight, nr, i, mid), floor, s->had[i]))
+        if (enough(share_with(s, s->weight, nr, i, mid), floor, s->demand[i]))
             hi = mid;
         else
             lo = mid;
@@ -476,6 +518,7 @@ static void resolve_weights(const struct avm_config *c,
                             struct avm_wish *wish, size_t nr_wishes,
                             struct avm_scratch *s)
 {
+    bool gains = false;
     size_t i;
 
     for (i = 0; i < nr; i++)
@@ -500,8 +543,12 @@ static void resolve_weights(const struct avm_config *c,
         wish[i].group = s->group[wish[i].dom];
         if (wish[i].kind == AVM_WISH_GIVE)
             resolve_give(c, mem, nr, &wish[i], s);
-        else if (wish[i].kind == AVM_WISH_GAIN)
-            resolve_gain(c, dom, mem, nr, &wish[i], s);
+        if (wish[i].kind != AVM_WISH_GAIN)
+            continue;
+        if (!gains) /* they come last: s->low is what they find */
+            first_bits_to_keep(dom, s, nr);
+        gains = true;
+        resolve_gain(c, dom, mem, nr, &wish[i], s);
     }
 }
 
