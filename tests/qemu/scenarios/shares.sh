@@ -17,7 +17,6 @@ FAR=10.42.0.200
 # The wire carries a little more than avmd is told, or packets would wait there.
 WIRE=4mbit
 LINK_BPS=400000
-MEASURE_S=4
 declare -A CLIENT DOMID
 
 make_link() {
@@ -34,7 +33,9 @@ make_link() {
     ip -n far address add $FAR/24 dev far
     ip -n far link set far up
     for dev in br1 up0 sw0 wire; do ip link set $dev up; done
-    tc qdisc add dev wire root tbf rate $WIRE burst 70kb limit 300kb
+    # Room for a burst of HTB's; what waits there is 0.3 s at most, or TCP takes long
+    # to learn what it may send.
+    tc qdisc add dev wire root tbf rate $WIRE burst 20kb limit 150kb
 }
 
 make_disk() {
@@ -44,11 +45,13 @@ make_disk() {
     echo bfq > /sys/block/loop7/queue/scheduler
 }
 
-# From far away, all that a guest can send, until let_be. A long answer, as the link
-# is the other guest's in the time from an answer's end to the next request.
-ask() { # NAME
+# From far away, answers of so many bytes one after the other, until let_be. With long
+# ones a guest sends all the time; with short ones two get the same, as TCP would take
+# longer than this to see to that.
+LONG=1048576 SHORT=32768
+ask() { # NAME BYTES
     ip netns exec far /avm/in/workload netclient host="$(guest_ip "$1")" \
-        bytes=1048576 seconds=3600 > /dev/null &
+        bytes="$2" seconds=3600 > /dev/null &
     CLIENT[$1]=$!
 }
 let_be() {
@@ -63,15 +66,15 @@ read_by() {
 }
 sent_by() { cat "/sys/class/net/vif${DOMID[$1]}.0/statistics/rx_bytes"; }
 
-# rates COUNTER NAME...: RATE[NAME] is then so many kB/s, over the same time
+# rates SECONDS COUNTER NAME...: RATE[NAME] is then so many kB/s, over the same time
 declare -A RATE
 rates() {
-    local counter=$1 name start
+    local seconds=$1 counter=$2 name start
     local -A before
-    shift
+    shift 2
     for name in "$@"; do before[$name]=$($counter "$name"); done
     start=${EPOCHREALTIME/./}
-    sleep $MEASURE_S
+    sleep "$seconds"
     for name in "$@"; do
         RATE[$name]=$((($($counter "$name") - before[$name]) * 1000 /
             (${EPOCHREALTIME/./} - start)))
@@ -84,25 +87,29 @@ is_at_least() { [ $(($1 * 100)) -ge $(($2 * $3)) ]; }
 
 test_link() {
     local web backup
-    ask web
-    ask backup
+    ask web $SHORT
+    ask backup $SHORT
     sleep 2
-    rates sent_by web backup
+    rates 8 sent_by web backup
     web=${RATE[web]} backup=${RATE[backup]}
     say "figures: link, no roles: web $web kB/s, backup $backup kB/s"
     check "without roles both have about a half" \
         is_at_least $((web < backup ? web : backup)) 60 \
         $((web < backup ? backup : web))
 
+    let_be web
+    let_be backup
     avm need-set web --role=interactive
     avm need-set backup --role=background
+    ask web $LONG
+    ask backup $LONG
     wait_for 30 "web's share" row 'web .* net-share +100 +400 avmd +verified'
     wait_for 30 "backup's share" \
         row 'backup .* net-share +100 +25 avmd +verified'
     ok "the shares of the link follow the roles"
     avm explain web
-    sleep 1
-    rates sent_by web backup
+    sleep 4
+    rates 8 sent_by web backup
     web=${RATE[web]} backup=${RATE[backup]}
     say "figures: link, web interactive and backup in the background:" \
         "web $web kB/s, backup $backup kB/s"
@@ -112,7 +119,7 @@ test_link() {
         is_at_least $((web + backup)) 85 $((LINK_BPS / 1000))
     let_be web
     sleep 1
-    rates sent_by backup
+    rates 8 sent_by backup
     say "figures: link, web wants nothing: backup ${RATE[backup]} kB/s"
     check "what web does not want is backup's" \
         is_at_least "${RATE[backup]}" 85 $((LINK_BPS / 1000))
@@ -127,7 +134,7 @@ test_disk() {
     guest_run desktop "diskread bytes=16384 seconds=3600"
     guest_run scan "diskread bytes=65536 seconds=3600"
     sleep 1
-    rates read_by desktop scan
+    rates 4 read_by desktop scan
     say "figures: disk, no roles: desktop ${RATE[desktop]} kB/s," \
         "scan ${RATE[scan]} kB/s"
     local before=${RATE[desktop]}
@@ -140,7 +147,7 @@ test_disk() {
     ok "the shares of the disk follow the roles"
     avm explain scan
     sleep 1
-    rates read_by desktop scan
+    rates 4 read_by desktop scan
     say "figures: disk, desktop interactive and scan in the background:" \
         "desktop ${RATE[desktop]} kB/s, scan ${RATE[scan]} kB/s"
     check "desktop reads more than before, scan less than desktop" \
