@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# xen-run: --sched activity --debug --timeout 900 --file build/guest/workload
+# xen-run: --sched activity --debug --timeout 1400 --file build/guest/workload
 #
 # avmd and avm on real Xen: needs, modes, changes, what somebody else changes,
 # kill -9, leases, a domain that goes, a database that cannot be used, bad input.
