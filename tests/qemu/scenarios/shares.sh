@@ -42,7 +42,7 @@ make_disk() {
     head -c 16M /dev/zero | tr '\0' d > /dev/shm/disk.img
     losetup /dev/loop7 /dev/shm/disk.img
     echo bfq > /sys/block/loop7/queue/scheduler
-    # Or who is new to it, or takes turns, may go before all weights for half a minute.
+    # Or who is new to it may go before all weights.
     echo 0 > /sys/block/loop7/queue/iosched/low_latency
 }
 
