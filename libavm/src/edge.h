@@ -292,6 +292,9 @@ void avm_qemu_close(struct avm_store_entry *e);
 bool avm_vif_owner(int net, const char *name, char *nodename, size_t size,
                    uint32_t *domid, uint32_t *index);
 
+/* host/netlink.c: errno for what libnl returned; 0, or -1 if that was an error. */
+int avm_nl_errno(int err);
+
 /* host/links.c: avm_ops.links and .link_name of the kernel this runs on. */
 int avm_links_read(void *ctx, struct avm_link **link, size_t *nr);
 bool avm_links_name(void *ctx, uint32_t ifindex, char *name);

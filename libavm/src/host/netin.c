@@ -69,21 +69,6 @@ struct avm_netin {
     struct root *root;
 };
 
-static int nl_errno(int err)
-{
-    switch (-err) {
-    case 0:                return 0;
-    case NLE_NOMEM:        errno = ENOMEM; break;
-    case NLE_PERM:         errno = EPERM; break;
-    case NLE_OPNOTSUPP:
-    case NLE_OBJ_NOTFOUND: errno = ENOTSUP; break;
-    case NLE_NODEV:        errno = ENODEV; break;
-    case NLE_EXIST:        errno = EBUSY; break;
-    default:               errno = EIO;
-    }
-    return -1;
-}
-
 /* ------------------------------------------------------------------------ */
 /* The vifs of a domain                                                     */
 
@@ -203,7 +188,7 @@ static int list_roots(struct avm_netin *n)
         err = 0;
     if (n->no_memory)
         err = -NLE_NOMEM;
-    return err < 0 ? nl_errno(err) : 0;
+    return err < 0 ? avm_nl_errno(err) : 0;
 }
 
 /* What is asked for in a sample may be a few samples old. */
@@ -221,7 +206,7 @@ static struct avm_netin *roots(avm_handle *h)
         if (err) {
             nl_socket_free(n->sock);
             free(n);
-            nl_errno(err);
+            avm_nl_errno(err);
             return NULL;
         }
         h->netin = n;
@@ -337,10 +322,10 @@ static int put_tbf(struct nl_sock *sock, int ifindex, uint64_t bps)
         nla_put_u32(msg, TCA_TBF_BURST, bytes_of(bps, BUCKET_PER_S)) ||
         (bps > UINT32_MAX && nla_put_u64(msg, TCA_TBF_RATE64, bps))) {
         nlmsg_free(msg);
-        return nl_errno(-NLE_NOMEM);
+        return avm_nl_errno(-NLE_NOMEM);
     }
     nla_nest_end(msg, options);
-    return nl_errno(nl_send_sync(sock, msg));
+    return avm_nl_errno(nl_send_sync(sock, msg));
 }
 
 /* The default comes back by itself. That ours is gone already is fine. */
@@ -350,7 +335,7 @@ static int drop_tbf(struct nl_sock *sock, int ifindex)
     int err = msg ? nl_send_sync(sock, msg) : -NLE_NOMEM;
 
     return err == -NLE_NODEV || err == -NLE_INVAL || err == -NLE_OBJ_NOTFOUND ?
-           0 : nl_errno(err);
+           0 : avm_nl_errno(err);
 }
 
 static void say_foreign(avm_handle *h, int ifindex)

@@ -75,20 +75,6 @@ struct avm_uplinks {
     struct uplink link[AVM_MAX_UPLINKS];
 };
 
-static int nl_errno(int err)
-{
-    switch (-err) {
-    case 0:                return 0;
-    case NLE_NOMEM:        errno = ENOMEM; break;
-    case NLE_PERM:         errno = EPERM; break;
-    case NLE_OPNOTSUPP:
-    case NLE_OBJ_NOTFOUND: errno = ENOTSUP; break;
-    case NLE_NODEV:        errno = ENODEV; break;
-    default:               errno = EIO;
-    }
-    return -1;
-}
-
 /* ------------------------------------------------------------------------ */
 /* Which vifs send over it                                                  */
 
@@ -249,7 +235,7 @@ static int read_classes(struct nl_sock *sock, int ifindex,
     *classes = NULL;
     *nr_classes = 0;
     if (err)
-        return nl_errno(err);
+        return avm_nl_errno(err);
     *classes = calloc(nl_cache_nitems(cache) + 1, sizeof(**classes));
     for (o = nl_cache_get_first(cache); o && *classes;
          o = nl_cache_get_next(o)) {
@@ -288,7 +274,7 @@ static int change_qdisc(struct nl_sock *sock, int ifindex, bool there)
     int err = -NLE_NOMEM;
 
     if (!q)
-        return nl_errno(err);
+        return avm_nl_errno(err);
     rtnl_tc_set_ifindex(TC_CAST(q), ifindex);
     rtnl_tc_set_parent(TC_CAST(q), TC_H_ROOT);
     if (there) {
@@ -302,7 +288,7 @@ static int change_qdisc(struct nl_sock *sock, int ifindex, bool there)
         err = rtnl_qdisc_delete(sock, q);
     }
     rtnl_qdisc_put(q);
-    return nl_errno(err);
+    return avm_nl_errno(err);
 }
 
 static int set_class(struct nl_sock *sock, int ifindex, uint32_t parent,
@@ -314,7 +300,7 @@ static int set_class(struct nl_sock *sock, int ifindex, uint32_t parent,
     int err = -NLE_NOMEM;
 
     if (!c)
-        return nl_errno(err);
+        return avm_nl_errno(err);
     rtnl_tc_set_ifindex(TC_CAST(c), ifindex);
     rtnl_tc_set_parent(TC_CAST(c), parent);
     rtnl_tc_set_handle(TC_CAST(c), handle);
@@ -328,7 +314,7 @@ static int set_class(struct nl_sock *sock, int ifindex, uint32_t parent,
         err = rtnl_class_add(sock, c, NLM_F_CREATE);
     }
     rtnl_class_put(c);
-    return nl_errno(err);
+    return avm_nl_errno(err);
 }
 
 static void drop_class(struct nl_sock *sock, int ifindex, uint32_t handle)
@@ -385,10 +371,10 @@ static int add_filter(struct nl_sock *sock, int ifindex, const char *name,
         nla_put_string(msg, TCA_U32_INDEV, name) ||
         nla_put(msg, TCA_U32_SEL, sizeof(any), &any)) {
         nlmsg_free(msg);
-        return nl_errno(-NLE_NOMEM);
+        return avm_nl_errno(-NLE_NOMEM);
     }
     nla_nest_end(msg, options);
-    return nl_errno(nl_send_sync(sock, msg));
+    return avm_nl_errno(nl_send_sync(sock, msg));
 }
 
 /* Do the filters of domain 'domid' have to be made (again)? */
@@ -630,7 +616,7 @@ int avm_uplinks_set(avm_handle *h, const struct avm_uplink *link, size_t nr)
     if (err) {
         nl_socket_free(all->sock);
         free(all);
-        return nl_errno(err);
+        return avm_nl_errno(err);
     }
     for (i = 0; i < nr; i++)
         all->link[i].conf = link[i];
