@@ -693,8 +693,11 @@ static void cf_check act_schedule(const struct scheduler *ops,
     if ( idle || cpumask_test_cpu(cpu, &rq->idle) )
         act_set_idle(prv, rq, cpu, idle);
 
-    /* Somebody may have counted on this pCPU. */
-    if ( tasklet_work_scheduled )
+    /*
+     * Somebody may have counted on this pCPU; or what it was told of another one
+     * took, or has no budget, and the rest is not for it.
+     */
+    if ( !next )
         act_tickle_idle(prv, rq);
 
     if ( !next )

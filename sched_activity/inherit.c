@@ -118,10 +118,16 @@ static s_time_t act_promise(const struct act_unit *su, struct act_unit *donor)
 static void act_inherit_class(struct act_unit *su, s_time_t deadline,
                               s_time_t now)
 {
-    bool queued = su->state == ACT_QUEUED, better = su->inherited < su->class;
+    bool queued = su->state == ACT_QUEUED, better;
 
     if ( queued )
+    {
         act_dequeue(su);
+        /* Its reservation may have ended while it waited. */
+        if ( su->class <= ACT_RESERVED && !act_reserve_has_time(su, now) )
+            su->class = ACT_FAIR;
+    }
+    better = su->inherited < su->class;
     if ( better )
     {
         su->class = su->inherited;

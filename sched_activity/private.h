@@ -438,9 +438,9 @@ unsigned int act_best_cpu(const cpumask_t *mask, const cpumask_t *idle,
 void act_tickle(struct act_unit *su, s_time_t now);
 void act_tell_some_idle(struct act_runqueue *rq);
 /*
- * A pCPU took a unit, or has a tasklet to run. It may have been told of another
- * unit, which is to have an idle pCPU all the same. One at a time: each pCPU that
- * takes one comes by here.
+ * A pCPU took a unit, or none, perhaps for a tasklet. It may have been told of another
+ * unit, which is to have an idle pCPU all the same. One at a time: each pCPU that is
+ * told comes by here.
  */
 static inline void act_tickle_idle(struct act_private *prv,
                                    struct act_runqueue *rq)

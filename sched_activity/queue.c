@@ -303,7 +303,10 @@ static bool act_tell_idle(const struct act_unit *su)
     return false;
 }
 
-/* Get an idle pCPU to run one of those that are queued, the first that can. */
+/*
+ * Get an idle pCPU to run one of those that are queued, the first that can. One that
+ * is told takes a unit, or parks the last that it could: so telling comes to an end.
+ */
 void act_tell_some_idle(struct act_runqueue *rq)
 {
     unsigned int class, nr = 0;
@@ -313,7 +316,7 @@ void act_tell_some_idle(struct act_runqueue *rq)
         const struct act_unit *su = rq->first[class];
 
         for ( ; su && nr < ACT_LOOK_UNITS; su = act_after(su), nr++ )
-            if ( act_tell_idle(su) )
+            if ( unit_runnable_state(su->unit) && act_tell_idle(su) )
                 return;
     }
 }
