@@ -594,8 +594,12 @@ static struct act_unit *act_choose(struct act_private *prv,
                                    struct act_unit *prev, unsigned int cpu,
                                    s_time_t now, s_time_t *limit)
 {
+    struct act_pcpu *pcpu = act_pcpu(cpu);
     struct act_unit *next;
+    bool owes_look = pcpu->looks_again;
     s_time_t again;
+
+    pcpu->looks_again = false;
 
     /* On its way in, before the pool knows it, or on its way out. */
     if ( !cpumask_test_cpu(cpu, pool->res_valid) )
@@ -608,9 +612,13 @@ static struct act_unit *act_choose(struct act_private *prv,
     if ( next )
     {
         /* Another queue's unit made somebody tell us; we do not get to it. */
-        if ( cpumask_test_cpu(cpu, &rq->idle) &&
-             !cpumask_test_cpu(cpu, &prv->idle) )
-            act_pass_word(prv, -1);
+        if ( cpumask_test_cpu(cpu, &rq->idle) )
+        {
+            owes_look |= !cpumask_test_cpu(cpu, &prv->idle);
+            act_set_idle(prv, rq, cpu, false);
+            if ( owes_look )
+                act_pass_word(prv, -1);
+        }
         return next;
     }
 
@@ -618,7 +626,10 @@ static struct act_unit *act_choose(struct act_private *prv,
     if ( act_steal(prv, rq, cpu, now, &again) )
         next = act_pick(rq, prev, cpu, now, limit);
     else if ( again != STIME_MAX )
+    {
+        pcpu->looks_again = true;
         *limit = max(again - now, (s_time_t)ACT_TIMER_MIN);
+    }
 
     return next;
 }
@@ -698,10 +709,10 @@ static void cf_check act_schedule(const struct scheduler *ops,
      * took, or has no budget, and the rest is not for it.
      */
     if ( !next )
-        act_tickle_idle(prv, rq);
-
-    if ( !next )
+    {
+        act_tickle_idle(prv, rq, idle);
         next = act_unit(sched_idle_unit(cpu));
+    }
 
     if ( next != prev )
     {
@@ -710,7 +721,7 @@ static void cf_check act_schedule(const struct scheduler *ops,
         if ( !act_is_idle(next) )
         {
             act_start(next, cpu, now);
-            act_tickle_idle(prv, rq);
+            act_tickle_idle(prv, rq, false);
             act_gang_start(next, now);
         }
     }

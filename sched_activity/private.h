@@ -165,6 +165,7 @@ struct act_runqueue {
 
 struct act_pcpu {
     struct act_runqueue *rq;
+    bool looks_again;             /* while it idles: a unit was too new to steal */
 };
 
 /* Run time, and from when on it may be used, without a break. */
@@ -436,17 +437,17 @@ static inline void act_expire_slice(struct act_unit *su, s_time_t now)
 unsigned int act_best_cpu(const cpumask_t *mask, const cpumask_t *idle,
                           unsigned int cpu);
 void act_tickle(struct act_unit *su, s_time_t now);
-void act_tell_some_idle(struct act_runqueue *rq);
+void act_tell_some_idle(struct act_runqueue *rq, bool any);
 /*
- * A pCPU took a unit, or none, perhaps for a tasklet. It may have been told of another
- * unit, which is to have an idle pCPU all the same. One at a time: each pCPU that is
- * told comes by here.
+ * A pCPU took a unit, or has a tasklet to run, or found nothing (it @idles). It may have
+ * been told of another unit, which is to have an idle pCPU all the same. One at a time:
+ * each pCPU that is told comes by here.
  */
 static inline void act_tickle_idle(struct act_private *prv,
-                                   struct act_runqueue *rq)
+                                   struct act_runqueue *rq, bool idles)
 {
     if ( rq->nr_queued && !cpumask_empty(&prv->idle) )
-        act_tell_some_idle(rq);
+        act_tell_some_idle(rq, !idles);
 }
 void act_pass_word(struct act_private *prv, int cpu);
 void act_boost(struct act_unit *su, s_time_t now);

@@ -272,19 +272,29 @@ static bool act_reserve_prevails(const struct act_unit *su)
     return false;
 }
 
+/* Get an idle pCPU of its queue to run @su, which is queued. False: there is none. */
+static bool act_tell_idle_here(const struct act_unit *su)
+{
+    unsigned int cpu = act_find_idle(su);
+
+    if ( cpu >= nr_cpu_ids )
+        return false;
+
+    act_trace(tickle, su, cpu, ACT_TRC_WHY_IDLE);
+    act_tickle_cpu(su->rq, cpu);
+
+    return true;
+}
+
 /* Get an idle pCPU to run @su, which is queued. False: there is none. */
 static bool act_tell_idle(const struct act_unit *su)
 {
     struct act_runqueue *rq = su->rq;
     struct act_private *prv = su->dom->prv;
-    unsigned int cpu = act_find_idle(su);
+    unsigned int cpu;
 
-    if ( cpu < nr_cpu_ids )
-    {
-        act_trace(tickle, su, cpu, ACT_TRC_WHY_IDLE);
-        act_tickle_cpu(rq, cpu);
+    if ( act_tell_idle_here(su) )
         return true;
-    }
 
     /* Within its reservation it does not wait for others to come. */
     if ( su->class <= ACT_RESERVED && act_reserve_prevails(su) )
@@ -304,10 +314,12 @@ static bool act_tell_idle(const struct act_unit *su)
 }
 
 /*
- * Get an idle pCPU to run one of those that are queued, the first that can. One that
- * is told takes a unit, or parks the last that it could: so telling comes to an end.
+ * Get an idle pCPU to run one of those that are queued, the first that can. One of
+ * this queue takes a unit, or parks the last that it could. One of another (@any)
+ * may find it too early for that, and go back to idle; so those that do that must
+ * not tell each other.
  */
-void act_tell_some_idle(struct act_runqueue *rq)
+void act_tell_some_idle(struct act_runqueue *rq, bool any)
 {
     unsigned int class, nr = 0;
 
@@ -316,7 +328,8 @@ void act_tell_some_idle(struct act_runqueue *rq)
         const struct act_unit *su = rq->first[class];
 
         for ( ; su && nr < ACT_LOOK_UNITS; su = act_after(su), nr++ )
-            if ( unit_runnable_state(su->unit) && act_tell_idle(su) )
+            if ( unit_runnable_state(su->unit) &&
+                 (any ? act_tell_idle(su) : act_tell_idle_here(su)) )
                 return;
     }
 }

@@ -254,7 +254,9 @@ static void check_conserving(const struct act_private *prv, bool stalled)
 
             if ( cpu >= nr_cpu_ids )
                 w->beside_idle_ns = 0;
-            else if ( !w->beside_idle_ns || stalled )
+            /* Nor has it waited all the time if it ran since the last look. */
+            else if ( !w->beside_idle_ns || stalled ||
+                      su->picked > w->beside_idle_ns )
                 w->beside_idle_ns = sim.now_ns;
             if ( cpu < nr_cpu_ids &&
                  (strict || sim.now_ns - w->beside_idle_ns > MILLISECS(1)) )

@@ -250,6 +250,7 @@ static void random_known(void)
         { &kind_late, 517 }, { &kind_late, 619 }, { &kind_late, 1074 },
         { &kind_late, 1240 }, { &kind_locks, 1374 }, { &kind_cores, 996 },
         { &kind_cores, 583 }, { &kind_calm, 664 },
+        { &kind_late, 1504 }, { &kind_calm, 128 },
     };
     struct random_failure failure;
     struct random_script script;

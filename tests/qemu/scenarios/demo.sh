@@ -34,9 +34,11 @@ declare -A EXPECT=([control]='"time-critical"' [net]='"net"' [disk]='"disk"'
                    [hog1]='"cpu"' [hog2]='"cpu"' [changer]='"idle","cpu"')
 declare -A DOMID TTY WORK TEXT
 
-# What is asked of a guest: operations a second, bytes and work for each.
-NET_RATE=200 NET_BYTES=16384 NET_WORK_US=100
-DISK_RATE=100 DISK_BYTES=32768
+# What is asked of a guest: operations a second, bytes and work for each. Their periods
+# divide neither each other nor control's: so everything falls on everything else in
+# each run, and the longest wait does not depend on how they happened to start.
+NET_RATE=193 NET_BYTES=16384 NET_WORK_US=100
+DISK_RATE=97 DISK_BYTES=32768
 CHANGE_S=$((RUN_S / 2))
 
 WORK[control]="periodic,seconds=$RUN_S,period_us=50000,work_us=5000"
