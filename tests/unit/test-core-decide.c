@@ -72,6 +72,37 @@ static void declared_is_critical_at_once(void **state)
     assert_int_equal(w->to, AVM_URGENCY_NORMAL);
 }
 
+/* A declaration that is taken back, or another one, does not wait to be believed. */
+static void urgency_ends_with_the_declaration(void **state)
+{
+    struct avm_domain d = domain_of(1, AVM_ROLE_BACKGROUND, AVM_CLASS_NET,
+                                    100, 100);
+    struct avm_memory m = memory_for(&d);
+    const struct avm_wish *w;
+
+    (void)state;
+    m.knob[AVM_KNOB_URGENCY].ours = true;
+    d.params.urgency = AVM_URGENCY_INTERACTIVE;
+    w = wish_of(decide(&d, &m, 1, 1), 0, AVM_KNOB_URGENCY);
+    assert_non_null(w);
+    assert_int_equal(w->kind, AVM_WISH_DECLARED);
+    assert_int_equal(w->to, AVM_URGENCY_NORMAL);
+    assert_string_equal(w->reason,
+                        "its role is background now: interactive no longer");
+
+    d.role = AVM_ROLE_NORMAL;
+    d.params.urgency = AVM_URGENCY_CRITICAL;
+    w = wish_of(decide(&d, &m, 1, 1), 0, AVM_KNOB_URGENCY);
+    assert_non_null(w);
+    assert_int_equal(w->kind, AVM_WISH_DECLARED);
+    assert_int_equal(w->to, AVM_URGENCY_NORMAL);
+
+    /* What somebody else made it is not ours to take. */
+    m.knob[AVM_KNOB_URGENCY].ours = false;
+    w = wish_of(decide(&d, &m, 1, 1), 0, AVM_KNOB_URGENCY);
+    assert_true(!w || w->to != AVM_URGENCY_NORMAL);
+}
+
 /* Nobody but a declared domain is ever critical. */
 static void guessed_is_interactive_at_most(void **state)
 {
@@ -548,6 +579,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_never_waits_wishes_nothing),
         cmocka_unit_test(declared_is_critical_at_once),
+        cmocka_unit_test(urgency_ends_with_the_declaration),
         cmocka_unit_test(guessed_is_interactive_at_most),
         cmocka_unit_test(urgency_stays_while_it_serves),
         cmocka_unit_test(background_gives_and_hogs_do_not),

@@ -223,6 +223,18 @@ static void decide_urgency(const struct avm_domain *d, size_t i,
         return;
     }
 
+    /* What was declared ends with the declaration, what was earned with another. */
+    if (ours && ((now == AVM_URGENCY_CRITICAL &&
+                  d->role != AVM_ROLE_TIME_CRITICAL) ||
+                 (now == AVM_URGENCY_INTERACTIVE &&
+                  d->role == AVM_ROLE_BACKGROUND))) {
+        x = avm_wish_add(w, n, d, i, AVM_KNOB_URGENCY, AVM_WISH_DECLARED, now,
+                         AVM_URGENCY_NORMAL, 1000);
+        avm_text(x->reason, "its role is %s now: %s no longer",
+                 avm_role_name(d->role), avm_urgency_name(now));
+        return;
+    }
+
     if (d->role == AVM_ROLE_BACKGROUND) {
         if (now == AVM_URGENCY_BACKGROUND && still_computes(d))
             return;
