@@ -885,6 +885,7 @@ static void remember_floors(avm_state *st, const struct avm_scratch *s)
 
     for (i = 0; i < st->nr; i++)
         st->mem[i].floor = (struct avm_floor){
+            .asked_permille = st->mem[i].limits.cpu_min_permille,
             .promise_permille = s->promise[i],
             .wanted_permille = s->demand[i],
             .share_permille = s->before[i],

@@ -197,6 +197,25 @@ static void tick(int seconds)
     }
 }
 
+/* A second passes in which domain 1 wants one pCPU of two, and domain 2 three. */
+static void tick_crowded(int seconds)
+{
+    size_t i;
+
+    while (seconds--) {
+        xen.ns += 1000000000;
+        for (i = 1; i <= 2; i++) {
+            uint64_t ran_ns = i == 1 ? 400000000 : 1600000000;
+
+            xen.dom[i].count.cpu_ns += ran_ns;
+            xen.dom[i].count.running_ns += ran_ns;
+            xen.dom[i].count.runnable_ns +=
+                (i == 1 ? 1000000000 : 3000000000) - ran_ns;
+        }
+        agent_tick(&agent);
+    }
+}
+
 static int setup(void **state)
 {
     static const char *const names[NR_DOMS] = { "Domain-0", "idler", "hog" };
@@ -1183,6 +1202,60 @@ static void test_metrics(void **state)
     free(text);
 }
 
+/* The idler was first, so the hog is not promised all that it asks for. */
+static void test_metrics_floors(void **state)
+{
+    char *text;
+
+    (void)state;
+    start(AVM_MODE_OBSERVE);
+    tick(4);
+    text = metrics();
+    check_format(text);
+    assert_null(strstr(text, "avm_domain_cpu_floor_ratio{"));
+    assert_null(strstr(text, "avm_domain_cpu_floor_kept{"));
+    free(text);
+
+    ask_ok("{\"op\":\"need-set\",\"domain\":\"idler\",\"cpu_min_pct\":60}");
+    tick(1);
+    xen.dom[2].nr_vcpus = 4;
+    ask_ok("{\"op\":\"need-set\",\"domain\":\"hog\",\"cpu_min_pct\":190}");
+    text = metrics(); /* nobody has decided anything with that one yet */
+    assert_non_null(strstr(text, "avm_domain_cpu_floor_kept{domid=\"1\""));
+    assert_null(strstr(text, "avm_domain_cpu_floor_kept{domid=\"2\""));
+    free(text);
+    tick(1);
+    text = metrics();
+    check_format(text);
+#define FLOOR(figure, domid, name, value) \
+    has_line(text, "avm_domain_cpu_floor_" figure "{domid=\"" domid \
+             "\",uuid=\"a" domid "000000-0000-0000-0000-000000000000\"," \
+             "name=\"" name "\"} " value)
+    FLOOR("ratio", "1", "idler", "0.600");
+    FLOOR("promised_ratio", "1", "idler", "0.600");
+    FLOOR("wanted_ratio", "1", "idler", "0.001");
+    FLOOR("share_ratio", "1", "idler", "0.001");
+    FLOOR("kept", "1", "idler", "1");
+    FLOOR("ratio", "2", "hog", "1.900");
+    FLOOR("promised_ratio", "2", "hog", "1.400");
+    FLOOR("kept", "2", "hog", "1");
+    assert_null(strstr(text, "avm_domain_cpu_floor_ratio{domid=\"0\""));
+    free(text);
+
+    /* Both want more than there is, and avmd only watches. */
+    xen.dom[1].params.weight = 64;
+    ask_ok("{\"op\":\"need-rm\",\"domain\":\"hog\"}");
+    tick_crowded(8);
+    text = metrics();
+    FLOOR("promised_ratio", "1", "idler", "0.600");
+    FLOOR("wanted_ratio", "1", "idler", "1.000");
+    FLOOR("share_ratio", "1", "idler", "0.400");
+    FLOOR("kept", "1", "idler", "0");
+    assert_null(strstr(text, "avm_domain_cpu_floor_ratio{domid=\"2\""));
+    free(text);
+#undef FLOOR
+}
+
 /* The file as a whole, "" if there is none. */
 static const char *file_text(const char *path)
 {
@@ -1736,6 +1809,7 @@ int main(void)
         TEST(test_needs_by_any_name),
         TEST(test_need_import),
         TEST(test_metrics),
+        TEST(test_metrics_floors),
         TEST(test_metrics_file),
         TEST(test_learned),
         TEST(test_learned_old),
