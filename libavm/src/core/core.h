@@ -2,8 +2,8 @@
 /*
  * The six steps of the loop. Each is pure: no clock, no I/O, no allocation, no
  * floating point, nothing of Xen or Linux; results go to room that the caller
- * gives. src/state.c keeps the memory between two rounds and calls them in
- * this order:
+ * gives. src/state.c and src/plan.c call them over what is remembered from one
+ * round to the next, in this order:
  *
  *   monitor     two counters           -> window
  *   evaluate    windows                -> class, pressure
