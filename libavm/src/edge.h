@@ -288,9 +288,18 @@ bool avm_qemu_is(const char *sysroot, int pid, uint32_t domid,
 /* CPU time of their QEMUs, and bytes if those serve their disks. Never fails. */
 void avm_qemu_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr);
 void avm_qemu_close(struct avm_store_entry *e);
-/* Is 'name' in /sys/class/net, 'net', a vif? Its nodename and whose it is. */
-bool avm_vif_owner(int net, const char *name, char *nodename, size_t size,
-                   uint32_t *domid, uint32_t *index);
+/* host/vifs.c: is 'name' in /sys/class/net, 'net', a vif? Whose, and which? */
+bool avm_vif_owner(int net, const char *name, uint32_t *domid, uint32_t *index);
+/*
+ * Calls fn for the vifs of a domain (NO_DOMAIN: of all) that have their back-end
+ * here, until it returns false. While a sample is taken they are those that it
+ * knows, by number, and 'name' is NULL; otherwise those in /sys, by name, and
+ * v->ifindex is 0. One that goes meanwhile may still be among them. -1: /sys cannot
+ * be read.
+ */
+typedef bool avm_vif_fn(avm_handle *h, const struct avm_vif *v,
+                        const char *name, void *arg);
+int avm_vifs_each(avm_handle *h, uint32_t domid, avm_vif_fn *fn, void *arg);
 
 /* host/netlink.c: errno for what libnl returned; 0, or -1 if that was an error. */
 int avm_nl_errno(int err);
