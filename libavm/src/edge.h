@@ -317,7 +317,8 @@ int avm_links_parse(const void *answer, size_t len, struct avm_link **link,
 
 /*
  * Limits, bytes per second over all devices of a domain, 0: none, or not on all of
- * them. Errors of avm_params_set(), said in the handle.
+ * them. Errors of avm_params_set(), said in the handle. To take away a limit, or a
+ * share, of what has gone is no error.
  */
 int avm_netback_get(avm_handle *h, uint32_t domid, uint64_t *bps);
 int avm_netback_set(avm_handle *h, uint32_t domid, uint64_t bps);

@@ -425,11 +425,43 @@ static void no_disk_limits(void **state)
     assert_non_null(strstr(h.error, "no cgroup v2"));
 }
 
+/* Whose devices have gone has no limits: to take them away is done already. */
+static void undo_of_what_is_gone(void **state)
+{
+    avm_handle h = handle();
+
+    (void)state;
+    assert_int_equal(avm_netback_set(&h, 9, 0), 0);
+    assert_int_equal(avm_netback_set(&h, 9, 1000000), -1);
+    assert_int_equal(errno, ENOTSUP);
+
+    assert_int_equal(avm_blkback_set(&h, 9, 0), 0);
+    assert_int_equal(avm_blkback_share_set(&h, 9, AVM_SHARE_NORMAL), 0);
+    assert_int_equal(avm_uplink_set(&h, 9, AVM_SHARE_NORMAL), 0);
+    assert_int_equal(avm_uplink_set(&h, 9, 400), -1);
+    assert_int_equal(errno, ENOTSUP);
+
+    /* The group of who served its disks is still there. */
+    put("", "sys/fs/cgroup/avm/avm-9/io.max");
+    put("25\n", "sys/fs/cgroup/avm/avm-9/io.bfq.weight");
+    put("", "sys/fs/cgroup/avm/avm-9/cgroup.procs");
+    assert_int_equal(avm_blkback_set(&h, 9, 0), 0);
+    expect_file("avm/avm-9/io.bfq.weight", "25");
+    /* That it ends would need a real cgroup, which goes with its files. */
+    assert_int_equal(avm_blkback_share_set(&h, 9, AVM_SHARE_NORMAL), -1);
+    assert_int_equal(errno, ENOTEMPTY);
+    expect_file("avm/avm-9/io.bfq.weight", "100");
+    assert_int_equal(avm_blkback_share_set(&h, 9, 25), -1);
+    assert_int_equal(errno, ENOTSUP);
+    free(h.thread);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rate),
         cmocka_unit_test(bad_rate),
+        cmocka_unit_test(undo_of_what_is_gone),
         cmocka_unit_test(io_max),
         cmocka_unit_test(disk_share),
         cmocka_unit_test(bottom_disk),

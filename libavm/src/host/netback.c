@@ -142,6 +142,9 @@ int avm_netback_set(avm_handle *h, uint32_t domid, uint64_t bps)
 
     if (avm_vifs_each(h, domid, add_vif, &f))
         return -1;
+    /* What has gone took its limit with it. */
+    if (!f.nr && !bps)
+        return 0;
     if (!f.nr || !h->ops->store_begin) {
         avm_error(h, "domain %u has no vif with its back-end here", domid);
         errno = ENOTSUP;

@@ -693,7 +693,8 @@ int avm_uplink_set(avm_handle *h, uint32_t domid, uint32_t weight)
     for (i = 0; h->uplinks && i < h->uplinks->nr; i++)
         if (build(h, &h->uplinks->link[i], domid, weight, &found))
             return -1;
-    if (!found) {
+    /* What sends over none has a normal share of them. */
+    if (!found && weight != AVM_SHARE_NORMAL) {
         avm_error(h, "domain %u sends over none of the uplinks", domid);
         errno = ENOTSUP;
         return -1;
