@@ -83,6 +83,7 @@ struct avm_store_entry {
     enum avm_class klass;        /* published last                           */
     bool limits_known;           /* limits.c                                 */
     uint64_t net_out_bps, net_in_bps, disk_bps;
+    uint64_t net_out_wrote_bps;  /* by us, on those devices; 0: nothing      */
     bool net_in_known;           /* and may be set                           */
     bool net_in_given_up;        /* while a vif has somebody else's qdisc    */
     uint32_t disk_share;
@@ -322,6 +323,11 @@ int avm_links_parse(const void *answer, size_t len, struct avm_link **link,
  */
 int avm_netback_get(avm_handle *h, uint32_t domid, uint64_t *bps);
 int avm_netback_set(avm_handle *h, uint32_t domid, uint64_t bps);
+/*
+ * Where 'wrote_bps', which was written, is missing on some of its vifs, somebody ended
+ * it, and the rest of it ends, too. A rate that is another one is left alone.
+ */
+void avm_netback_tend(avm_handle *h, uint32_t domid, uint64_t wrote_bps);
 /* *foreign: a vif has a qdisc that is not ours. ENOTSUP also: no TBF here. EBUSY. */
 int avm_netin_get(avm_handle *h, uint32_t domid, uint64_t *bps, bool *foreign);
 int avm_netin_set(avm_handle *h, uint32_t domid, uint64_t bps);

@@ -87,10 +87,23 @@ static int rate_path(const struct vif *vif, char *path, size_t size)
     return snprintf(path, size, "%s/rate", vif->nodename) < (int)size ? 0 : -1;
 }
 
+/* Of each of its queues, 0: none. */
+static uint64_t rate_of(avm_handle *h, const struct vif *vif)
+{
+    char path[80], *rate;
+    uint64_t bps;
+
+    if (rate_path(vif, path, sizeof(path)))
+        return 0;
+    rate = h->ops->store_read(h->ctx, 0, path);
+    bps = parse_rate(rate);
+    free(rate);
+    return bps;
+}
+
 int avm_netback_get(avm_handle *h, uint32_t domid, uint64_t *bps)
 {
     struct found f = { .nr = 0 };
-    char path[80], *rate;
     uint64_t sum = 0, one;
     int i;
 
@@ -98,11 +111,7 @@ int avm_netback_get(avm_handle *h, uint32_t domid, uint64_t *bps)
     if (avm_vifs_each(h, domid, add_vif, &f))
         return -1;
     for (i = 0; i < f.nr && h->ops->store_begin; i++) {
-        if (rate_path(&f.vif[i], path, sizeof(path)))
-            return 0;
-        rate = h->ops->store_read(h->ctx, 0, path);
-        one = parse_rate(rate);
-        free(rate);
+        one = rate_of(h, &f.vif[i]);
         /* One without a limit makes the limit of the others none. */
         if (!one)
             return 0;
@@ -166,4 +175,25 @@ int avm_netback_set(avm_handle *h, uint32_t domid, uint64_t bps)
             return -1;
         }
     return 0;
+}
+
+void avm_netback_tend(avm_handle *h, uint32_t domid, uint64_t wrote_bps)
+{
+    struct found f = { .nr = 0 };
+    uint64_t rate[VIFS_MAX];
+    unsigned int queues = 0;
+    bool missing = false;
+    int i;
+
+    if (avm_vifs_each(h, domid, add_vif, &f))
+        return;
+    for (i = 0; i < f.nr; i++) {
+        rate[i] = rate_of(h, &f.vif[i]);
+        queues += f.vif[i].queues;
+        missing |= !rate[i];
+    }
+    for (i = 0; i < f.nr && missing; i++)
+        if (rate[i] && avm_knob_same(AVM_KNOB_NET_OUT, rate[i] * queues,
+                                     wrote_bps))
+            set_one(h, &f.vif[i], 0);
 }
