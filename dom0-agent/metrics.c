@@ -227,20 +227,75 @@ static void put_value(FILE *f, enum unit unit, uint64_t v)
     }
 }
 
+/* A line, up to the labels that all have. */
+static void begin_line(FILE *f, const char *metric, const struct avm_domain *d)
+{
+    char name[2 * AVM_NAME_LEN], uuid[AVM_UUID_STR_LEN];
+
+    escape(d->untrusted_name, name, sizeof(name));
+    fprintf(f, "%s{domid=\"%" PRIu32 "\",uuid=\"%s\",name=\"%s\"", metric,
+            d->domid, avm_uuid_str(&d->uuid, uuid), name);
+}
+
 static void put_metric(FILE *f, const struct metric *m,
                        const struct avm_domain *d, size_t nr)
 {
-    char name[2 * AVM_NAME_LEN], uuid[AVM_UUID_STR_LEN];
     size_t i;
 
     head(f, m->name, "gauge", m->help);
     for (i = 0; i < nr; i++, d++) {
         if (!is_known(m, d))
             continue;
-        escape(d->untrusted_name, name, sizeof(name));
-        fprintf(f, "%s{domid=\"%" PRIu32 "\",uuid=\"%s\",name=\"%s\"", m->name,
-                d->domid, avm_uuid_str(&d->uuid, uuid), name);
+        begin_line(f, m->name, d);
         put_value(f, m->unit, value_of(m, d));
+    }
+}
+
+/* Floors, as the last plan saw them: who has none has no line. */
+static void put_floors(FILE *f, const avm_state *st,
+                       const struct avm_domain *d, size_t nr)
+{
+    static const struct {
+        const char *name;
+        size_t offset;
+        const char *help;
+    } figure[] = {
+        { "avm_domain_cpu_floor_ratio",
+          offsetof(struct avm_floor, asked_permille),
+          "Floor that its need asks for; 1 is one pCPU." },
+        { "avm_domain_cpu_floor_promised_ratio",
+          offsetof(struct avm_floor, promise_permille),
+          "What it is promised of that: it may not be able to use more, or "
+          "others were first." },
+        { "avm_domain_cpu_floor_wanted_ratio",
+          offsetof(struct avm_floor, wanted_permille),
+          "What it wanted at the last decision." },
+        { "avm_domain_cpu_floor_share_ratio",
+          offsetof(struct avm_floor, share_permille),
+          "What it got of that with the weights that the last decision found." },
+    };
+    static const char kept_name[] = "avm_domain_cpu_floor_kept";
+    struct avm_floor floor;
+    bool kept;
+    size_t i, k;
+
+    for (k = 0; k < sizeof(figure) / sizeof(figure[0]); k++) {
+        head(f, figure[k].name, "gauge", figure[k].help);
+        for (i = 0; i < nr; i++) {
+            if (!avm_floor_of(st, &d[i], &floor, &kept))
+                continue;
+            begin_line(f, figure[k].name, &d[i]);
+            put_value(f, PERMILLE, *(const uint32_t *)
+                      ((const char *)&floor + figure[k].offset));
+        }
+    }
+    head(f, kept_name, "gauge", "1 if that was as much as it was promised and "
+         "wanted, 0 if not.");
+    for (i = 0; i < nr; i++) {
+        if (!avm_floor_of(st, &d[i], &floor, &kept))
+            continue;
+        begin_line(f, kept_name, &d[i]);
+        put_value(f, PLAIN, kept);
     }
 }
 
@@ -258,6 +313,7 @@ char *metrics_text(const struct agent *a, uint64_t now_ms)
     d = avm_domains(a->st, &nr);
     for (i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++)
         put_metric(f, &metrics[i], d, nr);
+    put_floors(f, a->st, d, nr);
     bad = ferror(f);
     if (fclose(f) || bad) {
         free(text);

@@ -50,7 +50,7 @@ AGENT_SAN_LIB := $(AGENT_OUT)/san/agent.a
 AGENT_SAN_OBJS := $(patsubst %,$(AGENT_OUT)/san/%.o,$(AGENT_SHARED) \
     $(filter-out avmd,$(AGENT_DAEMON)) replay scenario simulate \
     whatif)
-# What the loop tests play themselves: the clock, and Xen as libavm shows it.
+# What agent-fake.h and the tests with it play themselves: the clock, and Xen as libavm shows it.
 AGENT_WRAP := $(patsubst %,-Wl$(comma)--wrap=%,clock_gettime avm_apply \
     avm_verify avm_publish avm_unpublish avm_sample_read avm_last_error \
     avm_info)
@@ -70,7 +70,7 @@ $(AGENT_SAN_LIB): $(AGENT_SAN_OBJS)
 	rm -f $@
 	ar rcs $@ $^
 
-build/test/unit/test-agent-loop: AGENT_TEST_FLAGS := $(AGENT_WRAP)
+$(patsubst %,build/test/unit/test-agent-%,loop learned metrics): AGENT_TEST_FLAGS := $(AGENT_WRAP)
 build/test/unit/test-agent-kill: AGENT_TEST_FLAGS := $(AGENT_WRAP_KILL)
 $(AGENT_TESTS:%=build/test/unit/%): build/test/unit/%: tests/unit/%.c \
     $(AGENT_SAN_LIB) build/libavm/libavm.a

@@ -349,11 +349,7 @@ void store_put_learned(struct avm_json *j, const struct who *who,
     avm_json_int(j, "seen_ns", seen_ns);
     avm_json_bool(j, "enough", ms >= AVM_LEARNED_ENOUGH_MS);
     avm_json_uint(j, "enough_ms", AVM_LEARNED_ENOUGH_MS);
-    avm_json_uint(j, "observed_ms", l->observed_ms);
-    avm_json_object(j, "class_ms");
-    for (c = 0; c < AVM_NR_CLASSES; c++)
-        avm_json_uint(j, avm_class_name(c), l->class_ms[c]);
-    avm_json_end(j);
+    avm_json_put_observed(j, l);
     avm_json_object(j, "metrics");
     for (m = 0; m < AVM_NR_LEARNED; m++)
         put_metric(j, l, m, whole);

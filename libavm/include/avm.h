@@ -706,6 +706,24 @@ int avm_plan(avm_state *st, uint64_t now_ms, unsigned int flags,
              struct avm_plan **plan);
 void avm_plan_free(struct avm_plan *plan);
 
+/* What became of a floor (avm_need.cpu_min_permille), permille of one pCPU. */
+struct avm_floor {
+    uint32_t asked_permille;     /* by its need                             */
+    uint32_t promise_permille;   /* of that: less if it cannot use more, or
+                                    others were first                       */
+    uint32_t wanted_permille;    /* by the domain itself                    */
+    uint32_t share_permille;     /* what it gets of what it wants, with the
+                                    weights that the plan found             */
+};
+
+/*
+ * As the last avm_plan() saw it; d is of avm_domains(). *kept: it gets what is
+ * both promised and wanted. False: it has no floor, or none that a plan was made
+ * with.
+ */
+bool avm_floor_of(const avm_state *st, const struct avm_domain *d,
+                  struct avm_floor *floor, bool *kept);
+
 /*
  * Leases to be renewed by now_ms, as changes with before == after: apply them
  * (no journal, no budget) and report with avm_renewed(). Returns how many were

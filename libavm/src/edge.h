@@ -83,6 +83,7 @@ struct avm_store_entry {
     enum avm_class klass;        /* published last                           */
     bool limits_known;           /* limits.c                                 */
     uint64_t net_out_bps, net_in_bps, disk_bps;
+    uint64_t net_out_wrote_bps;  /* by us, on those devices; 0: nothing      */
     bool net_in_known;           /* and may be set                           */
     bool net_in_given_up;        /* while a vif has somebody else's qdisc    */
     uint32_t disk_share;
@@ -288,9 +289,18 @@ bool avm_qemu_is(const char *sysroot, int pid, uint32_t domid,
 /* CPU time of their QEMUs, and bytes if those serve their disks. Never fails. */
 void avm_qemu_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr);
 void avm_qemu_close(struct avm_store_entry *e);
-/* Is 'name' in /sys/class/net, 'net', a vif? Its nodename and whose it is. */
-bool avm_vif_owner(int net, const char *name, char *nodename, size_t size,
-                   uint32_t *domid, uint32_t *index);
+/* host/vifs.c: is 'name' in /sys/class/net, 'net', a vif? Whose, and which? */
+bool avm_vif_owner(int net, const char *name, uint32_t *domid, uint32_t *index);
+/*
+ * Calls fn for the vifs of a domain (NO_DOMAIN: of all) that have their back-end
+ * here, until it returns false. While a sample is taken they are those that it
+ * knows, by number, and 'name' is NULL; otherwise those in /sys, by name, and
+ * v->ifindex is 0. One that goes meanwhile may still be among them. -1: /sys cannot
+ * be read.
+ */
+typedef bool avm_vif_fn(avm_handle *h, const struct avm_vif *v,
+                        const char *name, void *arg);
+int avm_vifs_each(avm_handle *h, uint32_t domid, avm_vif_fn *fn, void *arg);
 
 /* host/netlink.c: errno for what libnl returned; 0, or -1 if that was an error. */
 int avm_nl_errno(int err);
@@ -308,10 +318,16 @@ int avm_links_parse(const void *answer, size_t len, struct avm_link **link,
 
 /*
  * Limits, bytes per second over all devices of a domain, 0: none, or not on all of
- * them. Errors of avm_params_set(), said in the handle.
+ * them. Errors of avm_params_set(), said in the handle. To take away a limit, or a
+ * share, of what has gone is no error.
  */
 int avm_netback_get(avm_handle *h, uint32_t domid, uint64_t *bps);
 int avm_netback_set(avm_handle *h, uint32_t domid, uint64_t bps);
+/*
+ * Where 'wrote_bps', which was written, is missing on some of its vifs, somebody ended
+ * it, and the rest of it ends, too. A rate that is another one is left alone.
+ */
+void avm_netback_tend(avm_handle *h, uint32_t domid, uint64_t wrote_bps);
 /* *foreign: a vif has a qdisc that is not ours. ENOTSUP also: no TBF here. EBUSY. */
 int avm_netin_get(avm_handle *h, uint32_t domid, uint64_t *bps, bool *foreign);
 int avm_netin_set(avm_handle *h, uint32_t domid, uint64_t bps);

@@ -65,6 +65,8 @@ int avm_limits_set(avm_handle *h, uint32_t domid, const struct avm_uuid *uuid,
     if (e) {
         int saved_errno = errno;
 
+        if (!rc && (set & AVM_CAN_NET_OUT))
+            e->net_out_wrote_bps = p->net_out_max_bps;
         /* Said once, by who called: it is not asked for again until that is gone. */
         e->net_in_given_up |= in_the_way;
         look(h, e);
@@ -125,6 +127,9 @@ void avm_limits_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr)
         if (e->devices == devices_of(&dom[i]) || !looks)
             continue;
         avm_netin_tend(h, e->domid, e->devices);
+        /* On other devices than those: it is written anew, or not. */
+        if (e->devices)
+            e->net_out_wrote_bps = 0;
         look(h, e);
         e->devices = devices_of(&dom[i]);
         looks--;
@@ -134,8 +139,13 @@ void avm_limits_read(avm_handle *h, struct avm_domain_sample *dom, size_t nr)
 
         if (!has_devices(d))
             continue;
+        e = avm_store_entry(h, d->domid, &d->uuid);
         avm_netin_tend(h, d->domid, false);
-        look(h, avm_store_entry(h, d->domid, &d->uuid));
+        look(h, e);
+        if (e->limits_known && !e->net_out_bps && e->net_out_wrote_bps) {
+            avm_netback_tend(h, d->domid, e->net_out_wrote_bps);
+            e->net_out_wrote_bps = 0;
+        }
         h->next_limits = (first + i + 1) % nr;
         looks--;
     }

@@ -415,13 +415,28 @@ static void text_past(FILE *f, const struct avm_domain *d)
                 p->busy_permille[d->klass] % 10);
 }
 
+bool avm_floor_of(const avm_state *st, const struct avm_domain *d,
+                  struct avm_floor *floor, bool *kept)
+{
+    const struct avm_memory *m = &st->mem[d - st->dom];
+
+    /* The last plan may be of before this floor, or of before this domain. */
+    if (!m->limits.cpu_min_permille ||
+        m->floor.asked_permille != m->limits.cpu_min_permille)
+        return false;
+    *floor = m->floor;
+    *kept = avm_floor_kept(floor);
+    return true;
+}
+
 /* As of the last plan: with the weights that it found. */
 static void text_floor(FILE *f, const avm_state *st,
                        const struct avm_domain *d)
 {
     const struct avm_memory *m = &st->mem[d - st->dom];
-    const struct avm_floor *now = &m->floor;
-    uint32_t usable = avm_floor_usable(d, m), least;
+    uint32_t usable = avm_floor_usable(d, m);
+    struct avm_floor now;
+    bool kept;
 
     if (!m->limits.cpu_min_permille)
         return;
@@ -429,28 +444,27 @@ static void text_floor(FILE *f, const avm_state *st,
     if (usable < m->limits.cpu_min_permille)
         fprintf(f, ", of which its vCPUs and its cap let it use %u%%",
                 usable / 10);
-    if (!st->last_plan) {
+    if (!avm_floor_of(st, d, &now, &kept)) {
         fprintf(f, ": no plan yet\n");
         return;
     }
-    if (now->promise_permille < usable)
+    if (now.promise_permille < usable)
         fprintf(f, ", of which %u%% is promised: others were first, or of a "
-                "higher role", now->promise_permille / 10);
-    least = avm_min_u32(now->promise_permille, now->wanted_permille);
+                "higher role", now.promise_permille / 10);
     if (!avm_may_change(d))
         fprintf(f, "; it has what its weight of %u stands for, as it is not "
                 "changed now", d->params.weight);
     else if (!(d->params.can & AVM_CAN_WEIGHT))
         fprintf(f, "; its weight cannot be set here");
-    else if (now->share_permille + AVM_ROUNDING >= least)
-        fprintf(f, "; %s", now->promise_permille ? "kept" : "not kept");
+    else if (kept || !now.promise_permille)
+        fprintf(f, "; %s", kept ? "kept" : "not kept");
     else if (d->params.weight >= avm_floor_weight_max(m))
         fprintf(f, "; not kept: its weight cannot be above %u",
                 avm_floor_weight_max(m));
     else
         fprintf(f, "; not kept yet");
     fprintf(f, ": it wants %u%% and its share is %u%%\n",
-            now->wanted_permille / 10, now->share_permille / 10);
+            now.wanted_permille / 10, now.share_permille / 10);
 }
 
 static void text_grants(FILE *f, const avm_state *st, const struct avm_plan *p,

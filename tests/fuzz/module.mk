@@ -4,7 +4,7 @@
 
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz-*.c))
 FUZZ_LIBAVM_SRC := libavm/src/params.c $(wildcard libavm/src/json/*.c) libavm/src/words.c \
-    libavm/src/state.c $(wildcard libavm/src/core/*.c)
+    libavm/src/config.c $(wildcard libavm/src/core/*.c)
 
 UNIT_TESTS += $(FUZZERS:%=build/test/fuzz/%)
 

@@ -360,6 +360,11 @@ static void floor_is_explained(void **state)
     need[0].held = true;
     assert_int_equal(avm_state_needs(p.st, need, 2), 0);
     explains(&p, HOG1, "; it has what its weight of ");
+    /* What became of the old one says nothing about another one. */
+    need[0].held = false;
+    need[0].cpu_min_permille = 700;
+    assert_int_equal(avm_state_needs(p.st, need, 2), 0);
+    explains(&p, HOG1, "floor: 70% of a CPU: no plan yet");
     need[0].cpu_min_permille = AVM_CPU_MIN_MAX + 1;
     assert_int_equal(avm_state_needs(p.st, need, 2), -1);
     need[0].cpu_min_permille = 800;

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "core/core.h"
 #include "edge.h"
 #include "sysroot.h"
 
@@ -425,11 +426,115 @@ static void no_disk_limits(void **state)
     assert_non_null(strstr(h.error, "no cgroup v2"));
 }
 
+/* Of domain 1, as a sample shows it; what we wrote is 99 MB/s over two vifs. */
+static bool has_drifted(avm_handle *h, struct avm_domain_sample *s)
+{
+    struct avm_config c;
+    struct avm_domain d = { .domid = 1 };
+    struct avm_memory m = { .domid = 1, .net_devices = 7 };
+    struct avm_change x;
+
+    avm_config_init(&c);
+    memset(&s->params, 0, sizeof(s->params));
+    avm_limits_read(h, s, 1);
+    assert_true(s->params.can & AVM_CAN_NET_OUT);
+    d.params = s->params;
+    m.knob[AVM_KNOB_NET_OUT] = (struct avm_knob_memory){
+        .known = true, .ours = true, .wrote = true, .last = 99000000,
+        .devices = 7,
+    };
+    return avm_foreign_check(&c, &d, &m, AVM_KNOB_NET_OUT, 1000, &x);
+}
+
+/* Somebody takes the limit of one of two vifs away: that is drift, at once. */
+static void rate_of_one_vif_removed(void **state)
+{
+    static const char one[] = "backend/vif/1/0/rate";
+    static const char other[] = "backend/vif/1/1/rate";
+    struct avm_params p = { .net_out_max_bps = 99000000 };
+    struct avm_domain_sample s = {
+        .domid = 1, .have = AVM_HAVE_NET, .net_devices = 7,
+    };
+    avm_handle h = handle();
+
+    (void)state;
+    assert_int_equal(avm_limits_set(&h, 1, &s.uuid, AVM_CAN_NET_OUT, &p), 0);
+    assert_false(has_drifted(&h, &s));
+    fake_rm(NULL, 0, one);
+    assert_true(has_drifted(&h, &s));
+    assert_int_equal(s.params.net_out_max_bps, 0);
+    /* That is no limit any more, and so the rest of it is none. */
+    assert_null(value_of(other));
+
+    /* The rest is somebody else's, too. */
+    assert_int_equal(avm_limits_set(&h, 1, &s.uuid, AVM_CAN_NET_OUT, &p), 0);
+    fake_rm(NULL, 0, one);
+    fake_write(NULL, 0, other, "50000,50000");
+    assert_true(has_drifted(&h, &s));
+    assert_string_equal(value_of(other), "50000,50000");
+
+    /* A vif that came has none yet: it is for the loop to set it anew. */
+    assert_int_equal(avm_limits_set(&h, 1, &s.uuid, AVM_CAN_NET_OUT, &p), 0);
+    assert_false(has_drifted(&h, &s));
+    fake_rm(NULL, 0, one);
+    s.net_devices = 9;
+    has_drifted(&h, &s);
+    has_drifted(&h, &s);
+    assert_string_equal(value_of(other), "1650000,50000");
+    avm_netin_free(&h);
+    free(h.entry);
+    free(h.thread);
+
+    /* Nor does who only watches take anything away. */
+    h = handle();
+    s.net_devices = 7;
+    assert_true(has_drifted(&h, &s));
+    assert_true(has_drifted(&h, &s));
+    assert_string_equal(value_of(other), "1650000,50000");
+    fake_rm(NULL, 0, other);
+    avm_netin_free(&h);
+    free(h.entry);
+    free(h.thread);
+}
+
+/* Whose devices have gone has no limits: to take them away is done already. */
+static void undo_of_what_is_gone(void **state)
+{
+    avm_handle h = handle();
+
+    (void)state;
+    assert_int_equal(avm_netback_set(&h, 9, 0), 0);
+    assert_int_equal(avm_netback_set(&h, 9, 1000000), -1);
+    assert_int_equal(errno, ENOTSUP);
+
+    assert_int_equal(avm_blkback_set(&h, 9, 0), 0);
+    assert_int_equal(avm_blkback_share_set(&h, 9, AVM_SHARE_NORMAL), 0);
+    assert_int_equal(avm_uplink_set(&h, 9, AVM_SHARE_NORMAL), 0);
+    assert_int_equal(avm_uplink_set(&h, 9, 400), -1);
+    assert_int_equal(errno, ENOTSUP);
+
+    /* The group of who served its disks is still there. */
+    put("", "sys/fs/cgroup/avm/avm-9/io.max");
+    put("25\n", "sys/fs/cgroup/avm/avm-9/io.bfq.weight");
+    put("", "sys/fs/cgroup/avm/avm-9/cgroup.procs");
+    assert_int_equal(avm_blkback_set(&h, 9, 0), 0);
+    expect_file("avm/avm-9/io.bfq.weight", "25");
+    /* That it ends would need a real cgroup, which goes with its files. */
+    assert_int_equal(avm_blkback_share_set(&h, 9, AVM_SHARE_NORMAL), -1);
+    assert_int_equal(errno, ENOTEMPTY);
+    expect_file("avm/avm-9/io.bfq.weight", "100");
+    assert_int_equal(avm_blkback_share_set(&h, 9, 25), -1);
+    assert_int_equal(errno, ENOTSUP);
+    free(h.thread);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rate),
         cmocka_unit_test(bad_rate),
+        cmocka_unit_test(rate_of_one_vif_removed),
+        cmocka_unit_test(undo_of_what_is_gone),
         cmocka_unit_test(io_max),
         cmocka_unit_test(disk_share),
         cmocka_unit_test(bottom_disk),

@@ -2,8 +2,8 @@
 /*
  * The six steps of the loop. Each is pure: no clock, no I/O, no allocation, no
  * floating point, nothing of Xen or Linux; results go to room that the caller
- * gives. src/state.c keeps the memory between two rounds and calls them in
- * this order:
+ * gives. src/state.c and src/plan.c call them over what is remembered from one
+ * round to the next, in this order:
  *
  *   monitor     two counters           -> window
  *   evaluate    windows                -> class, pressure
@@ -181,12 +181,6 @@ struct avm_limits {
     uint64_t cpu_min_since;
 };
 
-/* What became of a floor, as of the last plan: for explain. */
-struct avm_floor {
-    uint32_t promise_permille;   /* of it: others may have been first        */
-    uint32_t wanted_permille, share_permille; /* with the weights of then    */
-};
-
 struct avm_memory {
     struct avm_uuid uuid;
     uint32_t domid, pool;
@@ -202,7 +196,7 @@ struct avm_memory {
     bool late;                   /* for next: in the group of this number is
                                     somebody whose weight falls, but not now */
     uint64_t net_devices, disk_devices; /* as in the last sample             */
-    struct avm_floor floor;
+    struct avm_floor floor;      /* of the last plan                         */
 };
 
 /* The devices that a limit is for, 0: it is none. */
@@ -288,6 +282,9 @@ void avm_decide_shares(const struct avm_domain *dom,
 /* As much of its floor as its vCPUs and its cap let it use, permille. */
 uint32_t avm_floor_usable(const struct avm_domain *d,
                           const struct avm_memory *m);
+
+/* Has it what is promised and wanted? */
+bool avm_floor_kept(const struct avm_floor *f);
 
 /* The highest weight that a floor may give it. */
 uint32_t avm_floor_weight_max(const struct avm_memory *m);

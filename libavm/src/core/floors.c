@@ -222,6 +222,13 @@ static bool enforced(const struct avm_domain *d)
     return avm_may_change(d) && (d->params.can & AVM_CAN_WEIGHT);
 }
 
+bool avm_floor_kept(const struct avm_floor *f)
+{
+    return f->promise_permille &&
+           f->share_permille + AVM_ROUNDING >=
+           avm_min_u32(f->promise_permille, f->wanted_permille);
+}
+
 uint32_t avm_floor_weight_max(const struct avm_memory *m)
 {
     return m->limits.weight_explicit ? m->limits.weight_max : AVM_WEIGHT_MAX;

@@ -621,23 +621,28 @@ static int end_group(avm_handle *h, uint32_t domid, const char *dir,
     return 0;
 }
 
-/* Its disks have gone, and the group of those who served them has not. */
-static bool is_left_over(avm_handle *h, uint32_t domid, char *dir, size_t size)
+/*
+ * Its disks have gone, and took limit and share with them. *left: the group of those
+ * who served them has not.
+ */
+static bool has_gone(avm_handle *h, uint32_t domid, char *dir, size_t size,
+                     bool *left)
 {
     struct avm_blockdev disk[DISKS_MAX];
 
-    return !find_disks(h, domid, disk) && group_dir(h, domid, dir, size) &&
-           !access(dir, F_OK);
+    *left = group_dir(h, domid, dir, size) && !access(dir, F_OK);
+    return !find_disks(h, domid, disk);
 }
 
 int avm_blkback_set(avm_handle *h, uint32_t domid, uint64_t bps)
 {
     struct avm_blockdev disk[DISKS_MAX];
     char dir[512], text[128];
+    bool left;
     int nr, i;
 
-    if (!bps && is_left_over(h, domid, dir, sizeof(dir)))
-        return end_group(h, domid, dir, disk, 0);
+    if (!bps && has_gone(h, domid, dir, sizeof(dir), &left))
+        return left ? end_group(h, domid, dir, disk, 0) : 0;
     nr = find_group(h, domid, disk, dir, sizeof(dir));
     if (nr < 0)
         return -1;
@@ -688,6 +693,7 @@ int avm_blkback_share_get(avm_handle *h, uint32_t domid, uint32_t *share,
 int avm_blkback_share_set(avm_handle *h, uint32_t domid, uint32_t share)
 {
     struct avm_blockdev disk[DISKS_MAX];
+    bool gone, left;
     int nr;
     char dir[512];
 
@@ -696,7 +702,11 @@ int avm_blkback_share_set(avm_handle *h, uint32_t domid, uint32_t share)
         errno = EINVAL;
         return -1;
     }
-    nr = find_group(h, domid, disk, dir, sizeof(dir));
+    gone = share == AVM_SHARE_NORMAL &&
+           has_gone(h, domid, dir, sizeof(dir), &left);
+    if (gone && !left)
+        return 0;
+    nr = gone ? 0 : find_group(h, domid, disk, dir, sizeof(dir));
     if (nr < 0)
         return -1;
     if (share == AVM_SHARE_NORMAL && access(dir, F_OK))

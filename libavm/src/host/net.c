@@ -17,28 +17,6 @@
 /* New links that a sample looks at; until all are known, none of them counts. */
 #define LOOKS_PER_SAMPLE 128
 
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-
-    return n >= m && !strcmp(s + n - m, end);
-}
-
-bool avm_vif_owner(int net, const char *name, char *nodename, size_t size,
-                   uint32_t *domid, uint32_t *index)
-{
-    static const char prefix[] = "backend/vif/";
-    char path[300];
-
-    /* The emulated twin of a vif: the same traffic, or none. */
-    return !ends_with(name, "-emu") &&
-           snprintf(path, sizeof(path), "%s/device/nodename", name) <
-           (int)sizeof(path) &&
-           avm_sysfs_line_at(net, path, nodename, size) &&
-           !strncmp(nodename, prefix, sizeof(prefix) - 1) &&
-           avm_parse_pair(nodename + sizeof(prefix) - 1, '/', domid, index);
-}
-
 /*
  * What dom0 receives on the device is what the guest sent. 'node' is another one
  * when the device is.
@@ -76,14 +54,13 @@ static void all_late(struct avm_domain_sample *dom, size_t nr)
 /* False: it cannot be told yet. */
 static bool whose(avm_handle *h, int net, uint32_t ifindex, struct avm_vif *v)
 {
-    char name[AVM_IFNAME], nodename[64];
+    char name[AVM_IFNAME];
 
     *v = (struct avm_vif){ .ifindex = ifindex, .domid = NO_DOMAIN };
     if (!h->ops->link_name(h->ctx, ifindex, name))
         return false;
     errno = 0;
-    if (avm_vif_owner(net, name, nodename, sizeof(nodename), &v->domid,
-                      &v->index))
+    if (avm_vif_owner(net, name, &v->domid, &v->index))
         return true;
     v->domid = NO_DOMAIN;
     return !errno || errno == ENOENT || errno == ENOTDIR;
@@ -143,13 +120,13 @@ static int read_links(avm_handle *h, int net, const struct avm_link *link,
 static void read_device(int net, const char *name, uint64_t node,
                         struct avm_domain_sample *dom, size_t nr)
 {
-    char nodename[64], stats[300];
+    char stats[300];
     struct avm_domain_sample *d;
     uint32_t domid, index;
     struct avm_link l;
     int dir;
 
-    if (!avm_vif_owner(net, name, nodename, sizeof(nodename), &domid, &index))
+    if (!avm_vif_owner(net, name, &domid, &index))
         return;
     d = avm_domain_find(dom, nr, domid);
     if (!d || snprintf(stats, sizeof(stats), "%s/statistics", name) >=

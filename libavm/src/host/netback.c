@@ -48,53 +48,28 @@ static unsigned int count_queues(const char *dir)
     return nr ? nr : 1;
 }
 
-/* The vifs of a domain, as the sample that is being taken knows them. */
-static int known_vifs(avm_handle *h, uint32_t domid, struct vif *vif)
+/* The vifs of a domain. */
+struct found {
+    struct vif vif[VIFS_MAX];
+    int nr;
+};
+
+static bool add_vif(avm_handle *h, const struct avm_vif *v, const char *name,
+                    void *arg)
 {
-    char name[AVM_IFNAME], dir[512];
-    size_t i;
-    int nr = 0;
+    struct found *f = arg;
+    struct vif *to = &f->vif[f->nr];
+    char known[AVM_IFNAME], dir[512];
 
-    for (i = 0; i < h->nr_vifs && nr < VIFS_MAX; i++) {
-        const struct avm_vif *v = &h->vif[i];
-
-        if (v->domid != domid || !h->ops->link_name(h->ctx, v->ifindex, name) ||
-            snprintf(dir, sizeof(dir), "%s/sys/class/net/%s", h->sysroot,
-                     name) >= (int)sizeof(dir))
-            continue;
-        snprintf(vif[nr].nodename, sizeof(vif[nr].nodename),
-                 "backend/vif/%u/%u", v->domid, v->index);
-        vif[nr++].queues = count_queues(dir);
-    }
-    return nr;
-}
-
-/* The vifs of a domain with their back-end here. -1: /sys cannot be read. */
-static int find_vifs(avm_handle *h, uint32_t domid, struct vif *vif)
-{
-    char base[256], dir[512];
-    uint32_t owner, index;
-    struct dirent *e;
-    int nr = 0;
-    DIR *all;
-
-    if (h->in_sample && h->links_known)
-        return known_vifs(h, domid, vif);
-    all = avm_sysfs_dir(h->sysroot, "/sys/class/net", base, sizeof(base));
-    if (!all)
-        return errno == ENOENT ? 0 : -1;
-    while (nr < VIFS_MAX && (e = readdir(all))) {
-        if (e->d_name[0] == '.' ||
-            snprintf(dir, sizeof(dir), "%s/%s", base, e->d_name) >=
-            (int)sizeof(dir) ||
-            !avm_vif_owner(dirfd(all), e->d_name, vif[nr].nodename,
-                           sizeof(vif[nr].nodename), &owner, &index) ||
-            owner != domid)
-            continue;
-        vif[nr++].queues = count_queues(dir);
-    }
-    closedir(all);
-    return nr;
+    if (!name && h->ops->link_name(h->ctx, v->ifindex, known))
+        name = known;
+    if (!name || snprintf(dir, sizeof(dir), "%s/sys/class/net/%s", h->sysroot,
+                          name) >= (int)sizeof(dir))
+        return true;
+    snprintf(to->nodename, sizeof(to->nodename), "backend/vif/%u/%u", v->domid,
+             v->index);
+    to->queues = count_queues(dir);
+    return ++f->nr < VIFS_MAX;
 }
 
 /* "bytes,microseconds" of one queue, in bytes per second; 0: no limit. */
@@ -112,26 +87,35 @@ static int rate_path(const struct vif *vif, char *path, size_t size)
     return snprintf(path, size, "%s/rate", vif->nodename) < (int)size ? 0 : -1;
 }
 
+/* Of each of its queues, 0: none. */
+static uint64_t rate_of(avm_handle *h, const struct vif *vif)
+{
+    char path[80], *rate;
+    uint64_t bps;
+
+    if (rate_path(vif, path, sizeof(path)))
+        return 0;
+    rate = h->ops->store_read(h->ctx, 0, path);
+    bps = parse_rate(rate);
+    free(rate);
+    return bps;
+}
+
 int avm_netback_get(avm_handle *h, uint32_t domid, uint64_t *bps)
 {
-    struct vif vif[VIFS_MAX];
-    int nr = find_vifs(h, domid, vif), i;
-    char path[80], *rate;
+    struct found f = { .nr = 0 };
     uint64_t sum = 0, one;
+    int i;
 
     *bps = 0;
-    if (nr < 0)
+    if (avm_vifs_each(h, domid, add_vif, &f))
         return -1;
-    for (i = 0; i < nr && h->ops->store_begin; i++) {
-        if (rate_path(&vif[i], path, sizeof(path)))
-            return 0;
-        rate = h->ops->store_read(h->ctx, 0, path);
-        one = parse_rate(rate);
-        free(rate);
+    for (i = 0; i < f.nr && h->ops->store_begin; i++) {
+        one = rate_of(h, &f.vif[i]);
         /* One without a limit makes the limit of the others none. */
         if (!one)
             return 0;
-        sum += one * vif[i].queues;
+        sum += one * f.vif[i].queues;
     }
     *bps = sum;
     return 0;
@@ -161,19 +145,22 @@ static int set_one(avm_handle *h, const struct vif *vif, uint64_t queue_bps)
 
 int avm_netback_set(avm_handle *h, uint32_t domid, uint64_t bps)
 {
-    struct vif vif[VIFS_MAX];
-    int nr = find_vifs(h, domid, vif), i;
+    struct found f = { .nr = 0 };
     unsigned int queues = 0;
+    int i;
 
-    if (nr < 0)
+    if (avm_vifs_each(h, domid, add_vif, &f))
         return -1;
-    if (!nr || !h->ops->store_begin) {
+    /* What has gone took its limit with it. */
+    if (!f.nr && !bps)
+        return 0;
+    if (!f.nr || !h->ops->store_begin) {
         avm_error(h, "domain %u has no vif with its back-end here", domid);
         errno = ENOTSUP;
         return -1;
     }
-    for (i = 0; i < nr; i++)
-        queues += vif[i].queues;
+    for (i = 0; i < f.nr; i++)
+        queues += f.vif[i].queues;
     /* What does not fit into 32 bits of bytes each interval is no limit. */
     if (bps && (bps / queues < QUEUE_MIN_BPS ||
                 bps / queues > UINT32_MAX * (1000000ull / INTERVAL_US))) {
@@ -182,10 +169,31 @@ int avm_netback_set(avm_handle *h, uint32_t domid, uint64_t bps)
         errno = EINVAL;
         return -1;
     }
-    for (i = 0; i < nr; i++)
-        if (set_one(h, &vif[i], bps / queues)) {
-            avm_error(h, "rate of %s: %s", vif[i].nodename, strerror(errno));
+    for (i = 0; i < f.nr; i++)
+        if (set_one(h, &f.vif[i], bps / queues)) {
+            avm_error(h, "rate of %s: %s", f.vif[i].nodename, strerror(errno));
             return -1;
         }
     return 0;
+}
+
+void avm_netback_tend(avm_handle *h, uint32_t domid, uint64_t wrote_bps)
+{
+    struct found f = { .nr = 0 };
+    uint64_t rate[VIFS_MAX];
+    unsigned int queues = 0;
+    bool missing = false;
+    int i;
+
+    if (avm_vifs_each(h, domid, add_vif, &f))
+        return;
+    for (i = 0; i < f.nr; i++) {
+        rate[i] = rate_of(h, &f.vif[i]);
+        queues += f.vif[i].queues;
+        missing |= !rate[i];
+    }
+    for (i = 0; i < f.nr && missing; i++)
+        if (rate[i] && avm_knob_same(AVM_KNOB_NET_OUT, rate[i] * queues,
+                                     wrote_bps))
+            set_one(h, &f.vif[i], 0);
 }

@@ -70,47 +70,6 @@ struct avm_netin {
 };
 
 /* ------------------------------------------------------------------------ */
-/* The vifs of a domain                                                     */
-
-static int known_vifs(const avm_handle *h, uint32_t domid, int *vif)
-{
-    size_t i;
-    int nr = 0;
-
-    for (i = 0; i < h->nr_vifs && nr < VIFS_MAX; i++)
-        if (h->vif[i].domid == domid)
-            vif[nr++] = (int)h->vif[i].ifindex;
-    return nr;
-}
-
-/* Interface numbers. -1: /sys cannot be read. */
-static int find_vifs(avm_handle *h, uint32_t domid, int *vif)
-{
-    char base[256], node[64];
-    uint32_t owner, index;
-    struct dirent *e;
-    int nr = 0;
-    DIR *all;
-
-    if (h->in_sample && h->links_known)
-        return known_vifs(h, domid, vif);
-    all = avm_sysfs_dir(h->sysroot, "/sys/class/net", base, sizeof(base));
-    if (!all)
-        return errno == ENOENT ? 0 : -1;
-    while (nr < VIFS_MAX && (e = readdir(all))) {
-        if (e->d_name[0] == '.' ||
-            !avm_vif_owner(dirfd(all), e->d_name, node, sizeof(node), &owner,
-                           &index) || owner != domid)
-            continue;
-        vif[nr] = (int)if_nametoindex(e->d_name);
-        /* One that goes right now is none. */
-        nr += vif[nr] != 0;
-    }
-    closedir(all);
-    return nr;
-}
-
-/* ------------------------------------------------------------------------ */
 /* What the kernel has                                                      */
 
 static uint64_t tbf_rate(struct nlattr *options)
@@ -237,14 +196,25 @@ struct found {
     uint64_t bps;                /* of all that are ours                     */
 };
 
+static bool add_vif(avm_handle *h, const struct avm_vif *v, const char *name,
+                    void *arg)
+{
+    struct found *f = arg;
+
+    (void)h;
+    f->vif[f->nr] = (int)(name ? if_nametoindex(name) : v->ifindex);
+    /* One that goes right now is none. */
+    f->nr += f->vif[f->nr] != 0;
+    return f->nr < VIFS_MAX;
+}
+
 static struct avm_netin *find(avm_handle *h, uint32_t domid, struct found *f)
 {
     struct avm_netin *n;
     int i;
 
     memset(f, 0, sizeof(*f));
-    f->nr = find_vifs(h, domid, f->vif);
-    n = f->nr < 0 ? NULL : roots(h);
+    n = avm_vifs_each(h, domid, add_vif, f) ? NULL : roots(h);
     for (i = 0; n && i < f->nr; i++) {
         const struct root *r = root_of(n, f->vif[i]);
 

@@ -107,78 +107,50 @@ static int port_cmp(const void *pa, const void *pb)
 }
 
 struct ports {
+    char bridge[IF_NAMESIZE];
     struct port *port;
     size_t nr;
+    bool no_memory;
 };
 
-/* One more, if it is a port of the same bridge. -1: no memory. */
-static int add_port(avm_handle *h, const char *bridge, const char *name,
-                    uint32_t domid, struct ports *to)
+/* One more, if it is a port of the same bridge. */
+static bool add_port(avm_handle *h, const struct avm_vif *v, const char *name,
+                     void *arg)
 {
-    char of[IF_NAMESIZE];
+    char known[IF_NAMESIZE], of[IF_NAMESIZE];
+    struct ports *to = arg;
     struct port *more;
 
-    if (!bridge_of(h, name, of) || strcmp(of, bridge))
-        return 0;
+    if (!name)
+        name = if_indextoname(v->ifindex, known);
+    if (!name || !bridge_of(h, name, of) || strcmp(of, to->bridge))
+        return true;
     more = realloc(to->port, (to->nr + 1) * sizeof(*more));
-    if (!more)
-        return -1;
+    if (!more) {
+        to->no_memory = true;
+        return false;
+    }
     to->port = more;
     more += to->nr;
-    more->domid = domid;
+    more->domid = v->domid;
     snprintf(more->name, sizeof(more->name), "%s", name);
     /* One that goes right now is none. */
     more->ifindex = if_nametoindex(name);
     to->nr += more->ifindex != 0;
-    return 0;
-}
-
-/* From what the sample that is being taken knows. */
-static int known_ports(avm_handle *h, const char *bridge, struct ports *to)
-{
-    char name[IF_NAMESIZE];
-    size_t i;
-
-    for (i = 0; i < h->nr_vifs; i++)
-        if (h->vif[i].domid != NO_DOMAIN &&
-            if_indextoname(h->vif[i].ifindex, name) &&
-            add_port(h, bridge, name, h->vif[i].domid, to))
-            return -1;
-    return 0;
-}
-
-static int search_ports(avm_handle *h, const char *bridge, struct ports *to)
-{
-    char base[256], node[64];
-    uint32_t domid, index;
-    struct dirent *e;
-    int rc = 0;
-    DIR *all = avm_sysfs_dir(h->sysroot, "/sys/class/net", base, sizeof(base));
-
-    if (!all)
-        return -1;
-    while (!rc && (e = readdir(all)))
-        if (e->d_name[0] != '.' && strlen(e->d_name) < IF_NAMESIZE &&
-            avm_vif_owner(dirfd(all), e->d_name, node, sizeof(node), &domid,
-                          &index))
-            rc = add_port(h, bridge, e->d_name, domid, to);
-    closedir(all);
-    return rc;
+    return true;
 }
 
 /* By domid. -1: no memory, or no /sys. */
 static int find_ports(avm_handle *h, const char *uplink, struct port **ports,
                       size_t *nr_ports)
 {
-    char bridge[IF_NAMESIZE];
-    struct ports all = { NULL, 0 };
+    struct ports all = { .nr = 0 };
 
     *ports = NULL;
     *nr_ports = 0;
-    if (!bridge_of(h, uplink, bridge))
+    if (!bridge_of(h, uplink, all.bridge))
         return 0;
-    if (h->in_sample && h->links_known ? known_ports(h, bridge, &all) :
-                                         search_ports(h, bridge, &all)) {
+    if (avm_vifs_each(h, NO_DOMAIN, add_port, &all) || all.no_memory) {
         free(all.port);
         return -1;
     }
@@ -721,7 +693,8 @@ int avm_uplink_set(avm_handle *h, uint32_t domid, uint32_t weight)
     for (i = 0; h->uplinks && i < h->uplinks->nr; i++)
         if (build(h, &h->uplinks->link[i], domid, weight, &found))
             return -1;
-    if (!found) {
+    /* What sends over none has a normal share of them. */
+    if (!found && weight != AVM_SHARE_NORMAL) {
         avm_error(h, "domain %u sends over none of the uplinks", domid);
         errno = ENOTSUP;
         return -1;

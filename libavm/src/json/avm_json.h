@@ -111,5 +111,7 @@ int avm_models_from_json(const struct avm_json_value *v,
 struct avm_learned;
 int avm_learned_from_json(const struct avm_json_value *v,
                           struct avm_learned *l, char *err, size_t err_len);
+/* Its "observed_ms" and "class_ms", members of the object that is being written. */
+void avm_json_put_observed(struct avm_json *j, const struct avm_learned *l);
 
 #endif /* AVM_JSON_H */

@@ -14,21 +14,28 @@
 
 #define LEARNED_VERSION 1
 
+void avm_json_put_observed(struct avm_json *j, const struct avm_learned *l)
+{
+    int c;
+
+    avm_json_uint(j, "observed_ms", l->observed_ms);
+    avm_json_object(j, "class_ms");
+    for (c = 0; c < AVM_NR_CLASSES; c++)
+        avm_json_uint(j, avm_class_name(c), l->class_ms[c]);
+    avm_json_end(j);
+}
+
 char *avm_json_learned(const struct avm_learned *l)
 {
     struct avm_json *j;
-    int c, m, i;
+    int m, i;
 
     if (avm_learned_check(l))
         return NULL;
     j = avm_json_new();
     avm_json_object(j, NULL);
     avm_json_uint(j, "version", LEARNED_VERSION);
-    avm_json_uint(j, "observed_ms", l->observed_ms);
-    avm_json_object(j, "class_ms");
-    for (c = 0; c < AVM_NR_CLASSES; c++)
-        avm_json_uint(j, avm_class_name(c), l->class_ms[c]);
-    avm_json_end(j);
+    avm_json_put_observed(j, l);
     for (m = 0; m < AVM_NR_LEARNED; m++) {
         avm_json_array(j, avm_learned_name(m));
         for (i = 0; i < AVM_LEARNED_BUCKETS; i++)
