@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From two samples of a host to a scenario for avm-sim in which each domain is
- * a simulated guest that does what the domain did between them. Pure: no clock,
- * no I/O.
+ * From samples of a host to a scenario for avm-sim in which each domain is a
+ * simulated guest that does what the domain did from the first to the last.
+ * Pure: no clock, no I/O.
  *
  * What a domain wants is guessed from its counters alone:
  *   - a vCPU that hardly blocks computes without end, and takes what it gets;
@@ -67,11 +67,10 @@ size_t scenario_steady(struct avm_sample *const *sample, size_t nr);
 /*
  * Domains that are paused or on their way out are left out. -1, and one line in
  * 'err', if a domain has no records, if it is more than avm-sim takes, or if
- * there is no memory. 'first' and 'last' are of a steady time.
+ * there is no memory. The samples, at least two, are of a steady time.
  */
-int host_model_make(const struct avm_sample *first,
-                    const struct avm_sample *last, struct host_model *m,
-                    char *err, size_t err_size);
+int host_model_make(struct avm_sample *const *sample, size_t nr,
+                    struct host_model *m, char *err, size_t err_size);
 /* With settings of its own. 0, or -1 with ENOMEM. */
 int host_model_copy(const struct host_model *from, struct host_model *to);
 void host_model_free(struct host_model *m);
