@@ -21,6 +21,9 @@
 #define HOG_SLACK_PPM 50000
 #define HOG_UNSURE_PPM 300000
 
+/* Who waits so many times longer than it sleeps takes whatever it is given. */
+#define SHORT_OF_CPU 8
+
 /* Random times want many events, or chance would be all that is seen. */
 #define ARRIVALS_MIN_PER_S 20
 /* A task that is simulated comes at least each second. */
@@ -259,6 +262,18 @@ static bool waits_for_disk(const struct counted *n, uint64_t wakes)
                                                                wakes % 2;
 }
 
+/*
+ * With more to do than it has time for. If it is a service, its clients wait for
+ * it: they ask for more when it answers sooner.
+ */
+static bool short_of_cpu(const struct guest_model *g)
+{
+    uint64_t awake = g->cpu_ppm + g->wait_ppm, all = g->nr_vcpus * PPM;
+
+    return !g->hogs &&
+           g->wait_ppm > (awake < all ? all - awake : 0) * SHORT_OF_CPU;
+}
+
 /* vCPUs that block: woken so often, to run for so long in all. */
 static void woken(struct guest_model *g, const struct counted *n)
 {
@@ -296,7 +311,7 @@ static void woken(struct guest_model *g, const struct counted *n)
     g->wakes_by = io_events(n) > n->c.events_virq &&
                   rate >= ARRIVALS_MIN_PER_S * 1000
                   ? GUEST_ARRIVALS : GUEST_PERIODIC;
-    if (waits_for_disk(n, nr)) {
+    if (waits_for_disk(n, nr) || short_of_cpu(g)) {
         uint64_t awake_ns = (g->hogs ? run : wanted) * g->period_us / 1000 /
                             g->nr_woken;
 

@@ -9,7 +9,8 @@
  *   - one that blocks is woken as often as it was, and has as much to do each
  *     time as it did: it wants what it ran, however long it waited for that;
  *   - one that blocks for its disk asks again as soon as it has done its work:
- *     what it gets sooner it asks for sooner;
+ *     what it gets sooner it asks for sooner; and so does one that waits for a
+ *     pCPU for nearly all of the time that it does not run;
  *   - one that computes and is sent events has short urgent work beside that.
  * Counters are a domain's, not a vCPU's: which of its vCPUs did what is a guess,
  * too, and those that block are taken to be alike.
@@ -24,7 +25,8 @@ enum guest_wakes {
     GUEST_SLEEPS,               /* nothing                                   */
     GUEST_PERIODIC,             /* its own timer, mostly                     */
     GUEST_ARRIVALS,             /* events from elsewhere, at random times    */
-    GUEST_DISK,                 /* answers to its own requests               */
+    GUEST_DISK,                 /* answers to its own requests, or clients
+                                   that wait for its answers                 */
 };
 
 /* ppm is of the time of one pCPU. */

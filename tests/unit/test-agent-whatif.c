@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What is made of a recording for the simulator, and of what that says. With
- * --write FILE, --write-odd FILE or --write-pinned FILE it only writes a
+ * --write FILE, --write-odd, --write-pinned or --write-short it only writes a
  * recording, for the tests of avm: of a host that can be, of one in which a hog
- * idles, and of one on which everybody has its pCPU.
+ * idles, and of two on which everybody has its pCPU.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -226,6 +226,34 @@ static void bursts_of_the_end(void **state)
     assert_int_equal(m.guest[0].hogs, 0);
     assert_int_equal(m.guest[0].nr_woken, 2);
     assert_int_equal(m.guest[0].work_ns, 1182500);
+    host_model_free(&m);
+}
+
+/* Who is short of CPU time takes what it is given, disk or not. */
+static void clients_that_wait(void **state)
+{
+    struct avm_domain_sample *d;
+    struct host_model m;
+
+    (void)state;
+    host_init(2);
+    d = add("web", 1, 3190, 6420, 1950, 1635);
+    d->count.events_interdomain += 3370;
+    /* It sleeps for more than an eighth of the time for which it waits. */
+    d = add("mail", 1, 3190, 6050, 1950, 1635);
+    d->count.events_interdomain += 3370;
+    d = add("pair", 2, 6380, 12840, 3900, 1635);
+    d->count.events_virq += 3370;
+    m = make();
+    assert_int_equal(m.guest[0].hogs, 0);
+    assert_int_equal(m.guest[0].wakes_by, GUEST_DISK);
+    assert_in_range(m.guest[0].work_ns, 1635000, 1637000);
+    assert_in_range(m.guest[0].answer_us, 199, 201);
+    assert_int_equal(m.guest[1].wakes_by, GUEST_ARRIVALS);
+    assert_int_equal(m.guest[2].hogs, 0);
+    assert_int_equal(m.guest[2].wakes_by, GUEST_DISK);
+    assert_int_equal(m.guest[2].nr_woken, 2);
+    assert_in_range(m.guest[2].answer_us, 199, 201);
     host_model_free(&m);
 }
 
@@ -957,11 +985,11 @@ static void write_recording(const char *path, bool odd)
 }
 
 /*
- * As on a real host with sched=activity: dom0 has pCPU 1; a service, two that
- * compute and one that has hardly anything to do share pCPU 0. The service had
- * no client any more at the end.
+ * As recorded on real Xen with sched=activity: dom0 has pCPU 1; a service, two
+ * that compute and one that has hardly anything to do share pCPU 0. The service
+ * had no client any more at the end. Short: before the weights were changed.
  */
-static void write_pinned(const char *path)
+static void write_pinned(const char *path, bool is_short)
 {
     struct settings settings = { .mode = AVM_MODE_OBSERVE };
     struct avm_domain_sample *d;
@@ -974,12 +1002,16 @@ static void write_pinned(const char *path)
     d->flags = then[0].flags = AVM_DOM_CONTROL;
     d->count.events_interdomain += 2030;
     d->count.events_virq += 1630;
-    d = add("web", 1, 4730, 500, 4000, 86);
-    d->params.weight = 661;
+    d = is_short ? add("web", 1, 3190, 6420, 1950, 1635)
+                 : add("web", 1, 4730, 500, 4000, 86);
+    d->params.weight = is_short ? 256 : 661;
     d->params.urgency = AVM_URGENCY_INTERACTIVE;
-    d->count.events_interdomain += 5580;
+    d->count.events_interdomain += is_short ? 3370 : 5580;
     for (i = 0; i < 2; i++) {
-        d = add(i ? "desk2" : "desk1", 1, 2630, 7370, 0, 0);
+        d = add(i ? "desk2" : "desk1", 1, is_short ? 3400 : 2630,
+                is_short ? 6600 : 7370, 0, 0);
+        if (is_short)
+            continue;
         d->params.weight = 64;
         d->params.urgency = AVM_URGENCY_BACKGROUND;
     }
@@ -1082,6 +1114,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(hogs),
         cmocka_unit_test(wakers),
         cmocka_unit_test(bursts_of_the_end),
+        cmocka_unit_test(clients_that_wait),
         cmocka_unit_test(disks),
         cmocka_unit_test(many_vcpus),
         cmocka_unit_test(urgent_beside_computing),
@@ -1103,8 +1136,9 @@ int main(int argc, char **argv)
 
     log_init("test", (enum log_level)0); /* silence */
     if (argc == 3 && !strncmp(argv[1], "--write", 7)) {
-        if (!strcmp(argv[1], "--write-pinned"))
-            write_pinned(argv[2]);
+        if (!strcmp(argv[1], "--write-pinned") ||
+            !strcmp(argv[1], "--write-short"))
+            write_pinned(argv[2], !strcmp(argv[1], "--write-short"));
         else
             write_recording(argv[2], !strcmp(argv[1], "--write-odd"));
         return 0;
