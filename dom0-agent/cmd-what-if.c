@@ -158,6 +158,7 @@ static int take_recording(const struct options *o, struct host_model *m,
     struct replay *r = replay_new(AVM_MODE_INHERIT, ignore_event, NULL);
     FILE *f = fopen(o->recording, "re");
     char err[256];
+    uint64_t ns;
     int rc;
 
     if (!f) {
@@ -176,14 +177,15 @@ static int take_recording(const struct options *o, struct host_model *m,
         rc = cli_error(EXIT_FAILED, "%s", strerror(ENOMEM));
         goto out;
     }
-    if (t.sample[t.nr - 1]->mono_ns - t.sample[0]->mono_ns <
-        WINDOW_MIN_S * NS_PER_S) {
+    ns = t.sample[t.nr - 1]->mono_ns - t.sample[0]->mono_ns;
+    if (ns < WINDOW_MIN_S * NS_PER_S) {
         rc = cli_error(EXIT_FAILED, "%s: before its end there are no %d s in "
-                       "which no domain and no parameter changed",
-                       o->recording, WINDOW_MIN_S);
+                       "which no domain and no parameter changed, but "
+                       "%llu.%llu s", o->recording, WINDOW_MIN_S,
+                       ns / NS_PER_S, ns / (NS_PER_S / 10) % 10);
         goto out;
     }
-    if (host_model_make(t.sample[0], t.sample[t.nr - 1], m, err, sizeof(err)))
+    if (host_model_make(t.sample, t.nr, m, err, sizeof(err)))
         rc = cli_error(EXIT_FAILED, "%s: %s", o->recording, err);
 
  out:

@@ -21,6 +21,9 @@
 #define HOG_SLACK_PPM 50000
 #define HOG_UNSURE_PPM 300000
 
+/* Who waits so many times longer than it sleeps takes whatever it is given. */
+#define SHORT_OF_CPU 8
+
 /* Random times want many events, or chance would be all that is seen. */
 #define ARRIVALS_MIN_PER_S 20
 /* A task that is simulated comes at least each second. */
@@ -118,7 +121,7 @@ size_t scenario_steady(struct avm_sample *const *sample, size_t nr)
 struct counted {
     struct avm_counters c;
     uint64_t ns;
-    uint64_t burst_ns;          /* the longest mean burst of a vCPU          */
+    uint64_t burst_ns;          /* mean, of the vCPU with the longest ones   */
 };
 
 /* As far as they can be compared; events may have been set back to 0. */
@@ -127,13 +130,41 @@ static uint64_t grown(uint64_t a, uint64_t b)
     return b > a ? b - a : 0;
 }
 
-static void count(const struct avm_domain_sample *a,
-                  const struct avm_domain_sample *b, uint64_t ns,
-                  struct counted *n)
+/*
+ * A sample tells of the last few bursts only, and what a domain did then need
+ * not be what it did all the time: as many as there were since the one before
+ * count for each.
+ */
+static uint64_t mean_burst_ns(struct avm_sample *const *sample, size_t nr,
+                              size_t domain)
 {
+    unsigned __int128 sum = 0;
+    uint64_t blocks, all = 0;
     size_t i;
 
-    *n = (struct counted){ .ns = ns, .burst_ns = b->burst_avg_ns };
+    for (i = 1; i < nr; i++) {
+        blocks = grown(sample[i - 1]->domain[domain].count.blocks,
+                       sample[i]->domain[domain].count.blocks);
+        sum += (unsigned __int128)blocks *
+               sample[i]->domain[domain].burst_avg_ns;
+        all += blocks;
+    }
+    return all ? (uint64_t)(sum / all)
+               : sample[nr - 1]->domain[domain].burst_avg_ns;
+}
+
+/* From the first to the last of these samples. */
+static void count(struct avm_sample *const *sample, size_t nr, size_t domain,
+                  struct counted *n)
+{
+    const struct avm_domain_sample *a = &sample[0]->domain[domain];
+    const struct avm_domain_sample *b = &sample[nr - 1]->domain[domain];
+    size_t i;
+
+    *n = (struct counted){
+        .ns = sample[nr - 1]->mono_ns - sample[0]->mono_ns,
+        .burst_ns = mean_burst_ns(sample, nr, domain),
+    };
 #define GROWN(member) n->c.member = grown(a->count.member, b->count.member)
     GROWN(running_ns);
     GROWN(runnable_ns);
@@ -195,8 +226,6 @@ static uint32_t hogs_of(const struct guest_model *g, const struct counted *n)
         if (explained + UNEXPLAINED_MIN_PPM >= g->cpu_ppm)
             return 0;
         hogs = (wanted - explained + HOG_UNSURE_PPM) / PPM;
-        if (!hogs)
-            hogs = 1;
     }
     return hogs < g->nr_vcpus ? (uint32_t)hogs : g->nr_vcpus;
 }
@@ -231,6 +260,18 @@ static bool waits_for_disk(const struct counted *n, uint64_t wakes)
 {
     return wakes && (n->c.disk_rd_reqs + n->c.disk_wr_reqs) >= wakes / 2 +
                                                                wakes % 2;
+}
+
+/*
+ * With more to do than it has time for. If it is a service, its clients wait for
+ * it: they ask for more when it answers sooner.
+ */
+static bool short_of_cpu(const struct guest_model *g)
+{
+    uint64_t awake = g->cpu_ppm + g->wait_ppm, all = g->nr_vcpus * PPM;
+
+    return !g->hogs &&
+           g->wait_ppm > (awake < all ? all - awake : 0) * SHORT_OF_CPU;
 }
 
 /* vCPUs that block: woken so often, to run for so long in all. */
@@ -270,7 +311,7 @@ static void woken(struct guest_model *g, const struct counted *n)
     g->wakes_by = io_events(n) > n->c.events_virq &&
                   rate >= ARRIVALS_MIN_PER_S * 1000
                   ? GUEST_ARRIVALS : GUEST_PERIODIC;
-    if (waits_for_disk(n, nr)) {
+    if (waits_for_disk(n, nr) || short_of_cpu(g)) {
         uint64_t awake_ns = (g->hogs ? run : wanted) * g->period_us / 1000 /
                             g->nr_woken;
 
@@ -327,6 +368,9 @@ static int check(const struct host_model *m, const struct avm_domain_sample *d,
     if (!p)
         snprintf(err, err_size, "domain %" PRIu32 " is in no known pool",
                  d->domid);
+    else if (!(d->have & AVM_HAVE_RECORDS) && (p->can & AVM_CAN_RECORDS))
+        snprintf(err, err_size, "domain %" PRIu32 " has no activity records",
+                 d->domid);
     else if (!(d->have & AVM_HAVE_RECORDS))
         snprintf(err, err_size, "domain %" PRIu32 ": its scheduler (%s) does "
                  "not tell how often it wakes and waits", d->domid,
@@ -342,10 +386,10 @@ static int check(const struct host_model *m, const struct avm_domain_sample *d,
     return -1;
 }
 
-int host_model_make(const struct avm_sample *first,
-                    const struct avm_sample *last, struct host_model *m,
-                    char *err, size_t err_size)
+int host_model_make(struct avm_sample *const *sample, size_t nr,
+                    struct host_model *m, char *err, size_t err_size)
 {
+    const struct avm_sample *first = sample[0], *last = sample[nr - 1];
     uint32_t vcpus = 0;
     struct counted n;
     size_t i;
@@ -372,7 +416,7 @@ int host_model_make(const struct avm_sample *first,
             snprintf(err, err_size, "more than %d vCPUs", VCPUS_IN_ALL_MAX);
             goto fail;
         }
-        count(&first->domain[i], &last->domain[i], m->length_ns, &n);
+        count(sample, nr, i, &n);
         derive(&m->guest[m->nr], &last->domain[i], &n);
         if (m->guest[m->nr].nr_woken &&
             m->guest[m->nr].period_us < PERIOD_MIN_US) {
@@ -484,23 +528,26 @@ static void put_tasks(struct avm_json *j, const struct guest_model *g)
     avm_json_end(j);
 }
 
-/* pCPUs of the simulated host are those of the pool, counted from 0. */
+/*
+ * pCPUs of the simulated host are those of the pool, counted from 0; those above
+ * 63, which no affinity here names, come last.
+ */
 static void put_affinity(struct avm_json *j, const struct guest_model *g,
                          const struct avm_pool *p)
 {
-    uint64_t bits = 0, all = 0;
-    unsigned int cpu, nr = 0;
+    uint64_t bits = 0;
+    unsigned int cpu, nr = 0, in = 0;
     char text[256];
 
     for (cpu = 0; cpu < 64; cpu++) {
         if (!(p->pcpus >> cpu & 1))
             continue;
-        all |= UINT64_C(1) << nr;
         bits |= (g->params.affinity >> cpu & 1) << nr;
+        in += g->params.affinity >> cpu & 1;
         nr++;
     }
     /* None of the pool's: Xen lets it run on all of them. */
-    if (nr != p->nr_pcpus || bits == all || !bits)
+    if (g->params.affinity == UINT64_MAX || !in || in == p->nr_pcpus)
         return;
     avm_json_str(j, "affinity", cpus_str(bits, text, sizeof(text)));
 }

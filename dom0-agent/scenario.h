@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From two samples of a host to a scenario for avm-sim in which each domain is
- * a simulated guest that does what the domain did between them. Pure: no clock,
- * no I/O.
+ * From samples of a host to a scenario for avm-sim in which each domain is a
+ * simulated guest that does what the domain did from the first to the last.
+ * Pure: no clock, no I/O.
  *
  * What a domain wants is guessed from its counters alone:
  *   - a vCPU that hardly blocks computes without end, and takes what it gets;
  *   - one that blocks is woken as often as it was, and has as much to do each
  *     time as it did: it wants what it ran, however long it waited for that;
  *   - one that blocks for its disk asks again as soon as it has done its work:
- *     what it gets sooner it asks for sooner;
+ *     what it gets sooner it asks for sooner; and so does one that waits for a
+ *     pCPU for nearly all of the time that it does not run;
  *   - one that computes and is sent events has short urgent work beside that.
  * Counters are a domain's, not a vCPU's: which of its vCPUs did what is a guess,
  * too, and those that block are taken to be alike.
@@ -24,7 +25,8 @@ enum guest_wakes {
     GUEST_SLEEPS,               /* nothing                                   */
     GUEST_PERIODIC,             /* its own timer, mostly                     */
     GUEST_ARRIVALS,             /* events from elsewhere, at random times    */
-    GUEST_DISK,                 /* answers to its own requests               */
+    GUEST_DISK,                 /* answers to its own requests, or clients
+                                   that wait for its answers                 */
 };
 
 /* ppm is of the time of one pCPU. */
@@ -67,11 +69,10 @@ size_t scenario_steady(struct avm_sample *const *sample, size_t nr);
 /*
  * Domains that are paused or on their way out are left out. -1, and one line in
  * 'err', if a domain has no records, if it is more than avm-sim takes, or if
- * there is no memory. 'first' and 'last' are of a steady time.
+ * there is no memory. The samples, at least two, are of a steady time.
  */
-int host_model_make(const struct avm_sample *first,
-                    const struct avm_sample *last, struct host_model *m,
-                    char *err, size_t err_size);
+int host_model_make(struct avm_sample *const *sample, size_t nr,
+                    struct host_model *m, char *err, size_t err_size);
 /* With settings of its own. 0, or -1 with ENOMEM. */
 int host_model_copy(const struct host_model *from, struct host_model *to);
 void host_model_free(struct host_model *m);

@@ -10,6 +10,8 @@
 
 /* Closer than that chance decides. */
 #define CALIBRATED_PERMILLE 20
+/* A real machine may take so long for a wake-up without anybody in the way. */
+#define LATENCY_FLOOR_NS 16000u
 /* One round may do so much; what is starved is not helped by more work. */
 #define CALIBRATE_FACTOR 4
 
@@ -120,6 +122,24 @@ uint64_t whatif_worst(const struct host_model *m, const struct simulated *s,
         *worst = &m->guest[i];
     }
     return most;
+}
+
+static uint64_t at_least(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+bool whatif_latency_off(const struct guest_model *g, const struct simulated *s)
+{
+    /* It was rounded up to a power of two. */
+    uint64_t most = g->latency_p99_us * 1000;
+    uint64_t least = at_least(most / 2, LATENCY_FLOOR_NS);
+    uint64_t p99 = at_least(s->p99_ns, LATENCY_FLOOR_NS);
+
+    if (!most || !s->samples)
+        return false;
+    return p99 > at_least(most, LATENCY_FLOOR_NS) * WHATIF_LATENCY_FACTOR ||
+           p99 < least / WHATIF_LATENCY_FACTOR;
 }
 
 bool whatif_calibrate(struct host_model *m, uint32_t pool,
@@ -256,6 +276,7 @@ int whatif_parse(const struct host_model *m, const char *text,
     const char *colon = strrchr(text, ':');
     const char *equals = colon ? strchr(colon, '=') : NULL;
     const struct guest_model *g;
+    const struct avm_pool *pool;
     struct guest_model nobody;
     char word[16];
     int knob;
@@ -283,6 +304,12 @@ int whatif_parse(const struct host_model *m, const char *text,
         return -1;
     if (!avm_params_value(&g->params, c->knob, &c->before)) {
         snprintf(err, err_size, "%s cannot be set with this scheduler", word);
+        return -1;
+    }
+    pool = host_model_pool(m, g->pool);
+    if (knob == AVM_KNOB_AFFINITY && pool && !(pool->pcpus & c->after)) {
+        snprintf(err, err_size, "%s: none of these pCPUs is in pool %" PRIu32
+                 ", where %" PRIu32 " is", equals + 1, g->pool, g->domid);
         return -1;
     }
     c->uuid = g->uuid;
@@ -320,7 +347,7 @@ static void print_guest(FILE *f, const struct guest_model *g,
     print_p99(f, g->latency_p99_us, g->latency_p99_us * 1000);
     print_p99(f, before->samples, before->p99_ns);
     print_p99(f, after->samples, after->p99_ns);
-    fputc('\n', f);
+    fputs(whatif_latency_off(g, before) ? " ?\n" : "\n", f);
 }
 
 static void print_change(FILE *f, const struct avm_change *c)
@@ -344,20 +371,26 @@ void whatif_print(FILE *f, const struct whatif *w)
 {
     const struct guest_model *worst;
     uint64_t error = whatif_worst(w->m, w->before, &worst);
+    bool any_off = false;
     size_t i;
 
     fprintf(f, "%-20s %5s %26s %26s\n", "", "", "CPU, % of one",
             "Event to task, p99 us");
     fprintf(f, "%-20s %5s %8s %8s %8s %8s %8s %8s\n", "Name", "ID", "now",
             "before", "after", "now", "before", "after");
-    for (i = 0; i < w->m->nr; i++)
+    for (i = 0; i < w->m->nr; i++) {
         print_guest(f, &w->m->guest[i], &w->before[i], &w->after[i]);
+        any_off |= whatif_latency_off(&w->m->guest[i], &w->before[i]);
+    }
+    if (any_off)
+        fprintf(f, "?: before is more than %d times off now: do not rely on "
+                "this p99.\n", WHATIF_LATENCY_FACTOR);
     for (i = 0; i < w->nr_changes; i++)
         print_change(f, &w->change[i]);
     if (!w->nr_changes)
         fputs("Nothing to change.\n", f);
     if (worst)
-        fprintf(f, "Before is simulated and within %" PRIu64 ".%" PRIu64
+        fprintf(f, "Before is simulated: CPU within %" PRIu64 ".%" PRIu64
                 "%% of what was measured in %" PRIu64 ".%" PRIu64 " s (worst: "
                 "%s).\n", error / 10, error % 10,
                 w->m->length_ns / 1000000000,
@@ -391,6 +424,7 @@ static void json_guest(struct avm_json *j, const struct guest_model *g,
         avm_json_uint(j, "p99_after_ns", after->p99_ns);
     else
         avm_json_null(j, "p99_after_ns");
+    avm_json_bool(j, "p99_off", whatif_latency_off(g, before));
     avm_json_uint(j, "samples", before->samples);
     avm_json_end(j);
 }

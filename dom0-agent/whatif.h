@@ -40,6 +40,15 @@ uint64_t whatif_worst(const struct host_model *m, const struct simulated *s,
 #define WHATIF_ERROR_MAX_PERMILLE 150
 
 /*
+ * The simulated time from event to task is more than so many times longer or
+ * shorter than the measured one: the model misses what this guest waits for.
+ * What is shorter than a wake-up on a slow machine does not count.
+ */
+#define WHATIF_LATENCY_FACTOR 4
+bool whatif_latency_off(const struct guest_model *g,
+                        const struct simulated *s);
+
+/*
  * The work of those that are woken, so that they run for as long as measured:
  * the simulated machine takes its own time for a cold cache and a wake-up, which
  * is in the measured burst already. True: something of it changed by enough to

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What is made of a recording for the simulator, and of what that says. With
- * --write FILE or --write-odd FILE it only writes a recording, for the tests of
- * avm: of a host that can be, and of one in which a hog idles.
+ * --write FILE, --write-odd, --write-pinned or --write-short it only writes a
+ * recording, for the tests of avm: of a host that can be, of one in which a hog
+ * idles, and of two on which everybody has its pCPU.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -38,6 +39,7 @@ static char dir[] = "/tmp/avm-whatif-XXXXXX";
 #define MAX 6
 static struct avm_domain_sample then[MAX], now[MAX];
 static struct avm_sample first, last;
+static struct avm_sample *const both[2] = { &first, &last };
 
 static void host_init(uint32_t nr_pcpus)
 {
@@ -93,7 +95,7 @@ static struct host_model make(void)
     struct host_model m;
     char err[256] = "";
 
-    if (host_model_make(&first, &last, &m, err, sizeof(err)))
+    if (host_model_make(both, 2, &m, err, sizeof(err)))
         fail_msg("%s", err);
     return m;
 }
@@ -103,7 +105,7 @@ static void no_model(const char *why)
     struct host_model m;
     char err[256] = "";
 
-    assert_int_equal(host_model_make(&first, &last, &m, err, sizeof(err)), -1);
+    assert_int_equal(host_model_make(both, 2, &m, err, sizeof(err)), -1);
     assert_null(m.guest);
     if (!strstr(err, why))
         fail_msg("'%s', not '%s'", err, why);
@@ -186,6 +188,72 @@ static void wakers(void **state)
               "\"period_us\":10000,\"work_us\":1000}]");
     want_json(&m, 0, "[{\"kind\":\"arrivals\",\"vcpus\":\"0-0\","
               "\"mean_us\":2000,\"work_us\":400}]");
+    host_model_free(&m);
+}
+
+/* Who is asleep for half of the time computes in none of it without end. */
+static void bursts_of_the_end(void **state)
+{
+    struct avm_domain_sample middle[MAX], *d;
+    struct avm_sample between, *const samples[] = { &first, &between, &last };
+    struct host_model m;
+    char err[256] = "";
+
+    (void)state;
+    /* Served its clients until just now; the last bursts are those of ticks. */
+    host_init(2);
+    d = add("web", 1, 4730, 500, 4000, 86);
+    d->count.events_interdomain += 5600;
+    m = make();
+    assert_int_equal(m.guest[0].hogs, 0);
+    assert_int_equal(m.guest[0].wakes_by, GUEST_ARRIVALS);
+    assert_int_equal(m.guest[0].period_us, 2500);
+    assert_int_equal(m.guest[0].work_ns, 1182500);
+    host_model_free(&m);
+
+    /* With two vCPUs, none of them a hog: most bursts were longer than that. */
+    host_init(2);
+    d = add("web", 2, 9460, 1000, 8000, 86);
+    d->count.events_interdomain += 11200;
+    memcpy(middle, now, sizeof(middle));
+    middle[0].burst_avg_ns = 1183000;
+    middle[0].count.blocks -= 10;
+    between = last;
+    between.mono_ns -= S;
+    between.domain = middle;
+    assert_int_equal(host_model_make(samples, 3, &m, err, sizeof(err)), 0);
+    assert_int_equal(m.length_ns, 10 * S);
+    assert_int_equal(m.guest[0].hogs, 0);
+    assert_int_equal(m.guest[0].nr_woken, 2);
+    assert_int_equal(m.guest[0].work_ns, 1182500);
+    host_model_free(&m);
+}
+
+/* Who is short of CPU time takes what it is given, disk or not. */
+static void clients_that_wait(void **state)
+{
+    struct avm_domain_sample *d;
+    struct host_model m;
+
+    (void)state;
+    host_init(2);
+    d = add("web", 1, 3190, 6420, 1950, 1635);
+    d->count.events_interdomain += 3370;
+    /* It sleeps for more than an eighth of the time for which it waits. */
+    d = add("mail", 1, 3190, 6050, 1950, 1635);
+    d->count.events_interdomain += 3370;
+    d = add("pair", 2, 6380, 12840, 3900, 1635);
+    d->count.events_virq += 3370;
+    m = make();
+    assert_int_equal(m.guest[0].hogs, 0);
+    assert_int_equal(m.guest[0].wakes_by, GUEST_DISK);
+    assert_in_range(m.guest[0].work_ns, 1635000, 1637000);
+    assert_in_range(m.guest[0].answer_us, 199, 201);
+    assert_int_equal(m.guest[1].wakes_by, GUEST_ARRIVALS);
+    assert_int_equal(m.guest[2].hogs, 0);
+    assert_int_equal(m.guest[2].wakes_by, GUEST_DISK);
+    assert_int_equal(m.guest[2].nr_woken, 2);
+    assert_in_range(m.guest[2].answer_us, 199, 201);
     host_model_free(&m);
 }
 
@@ -351,6 +419,15 @@ static void parameters(void **state)
     want_json(&m, 7, "{\"name\":\"d3\",\"vcpus\":1,\"weight\":256,\"tasks\"");
     assert_null(scenario_json(&m, 1));
     assert_int_equal(errno, ENOENT);
+    /* Of 70 pCPUs, of which an affinity can name the first 64. */
+    m.host.pool[0].nr_pcpus = 70;
+    m.host.pool[0].pcpus = UINT64_MAX;
+    want_json(&m, 0, "\"role\":\"time-critical\",\"affinity\":\"2\",");
+    m.host.pool[0].nr_pcpus = 2;
+    m.host.pool[0].pcpus = 0x05;
+    /* All of the pool's, by name. */
+    m.guest[1].params.affinity = 0x07;
+    want_json(&m, 0, "\"role\":\"time-critical\",\"hvm\"");
     assert_int_equal(scenario_duration_ms(&m, 0), 10000);
     for (i = 0; i < m.nr; i++) {
         m.guest[i].hogs = 128;
@@ -367,7 +444,12 @@ static void no_models(void **state)
     host_init(1);
     add("credit", 1, 100, 0, 1000, 100)->have = AVM_HAVE_CPU;
     last.host.pool[0].sched_id = 6;
+    last.host.pool[0].can &= ~AVM_CAN_RECORDS;
     no_model("domain 0: its scheduler (credit2) does not tell");
+    host_init(1);
+    add("there", 1, 100, 0, 1000, 100);
+    add("not yet", 1, 100, 0, 1000, 100)->have = AVM_HAVE_CPU;
+    no_model("domain 1 has no activity records");
     host_init(1);
     add("huge", 129, 100, 0, 1000, 100);
     no_model("domain 0 has more than 128 vCPUs");
@@ -460,7 +542,7 @@ static void any_counters(void **state)
                          /* Nobody wakes that often. */
                          (j == 2 || j == 3 ? 39 : 0);
         }
-        if (host_model_make(&first, &last, &m, err, sizeof(err))) {
+        if (host_model_make(both, 2, &m, err, sizeof(err))) {
             assert_non_null(strstr(err, "wakes more often"));
             refused++;
             continue;
@@ -573,6 +655,30 @@ static void errors(void **state)
     host_model_free(&m);
 }
 
+static void latency_off(void **state)
+{
+    static const struct { uint64_t now_us, before_ns; bool off; } cases[] = {
+        { 16, 2000, false }, { 128, 2000, false }, { 256, 2000, true },
+        { 2048, 2000, true }, { 2048, 255000, true }, { 2048, 257000, false },
+        { 2048, 8000000, false }, { 2048, 8200000, true },
+        { 4, 63000, false }, { 4, 65000, true }, { 0, 65000, false },
+    };
+    struct simulated s = { .samples = 100 };
+    struct guest_model g = { 0 };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        g.latency_p99_us = cases[i].now_us;
+        s.p99_ns = cases[i].before_ns;
+        if (whatif_latency_off(&g, &s) != cases[i].off)
+            fail_msg("case %zu", i);
+    }
+    s.samples = 0;
+    g.latency_p99_us = 4096;
+    assert_false(whatif_latency_off(&g, &s));
+}
+
 static void calibration(void **state)
 {
     struct simulated s[2] = { { .cpu_ppm = 125000 }, { .cpu_ppm = 400000 } };
@@ -662,6 +768,10 @@ static void changes_by_hand(void **state)
     no_change(&m, "web:colour=5", "colour: no knob");
     no_change(&m, "web:urgency=very", "very: no such urgency");
     no_change(&m, "web:affinity=x", "x: not a list");
+    no_change(&m, "web:affinity=2,5", "2,5: none of these pCPUs is in pool 0, "
+              "where 0 is");
+    change_ok(&m, "web:affinity=1,5", &c[3]);
+    change_ok(&m, "web:affinity=any", &c[3]);
     no_change(&m, "webs:weight=5", "webs: no such domain");
     no_change(&m, "twin:weight=5", "more than one domain has this name");
     no_change(&m, "4:weight=5", "weight cannot be set");
@@ -685,7 +795,7 @@ static void changes_by_hand(void **state)
 
 static void tables(void **state)
 {
-    struct simulated before[2] = { { 101000, 5000, 7400 }, { 860000, 0, 0 } };
+    struct simulated before[2] = { { 101000, 5000, 97400 }, { 860000, 0, 0 } };
     struct simulated after[2] = { { 100000, 5000, 2000 }, { 500400, 0, 0 } };
     struct avm_change c[3] = {
         { .domid = 1, .untrusted_name = "hog", .knob = AVM_KNOB_CAP,
@@ -714,12 +824,13 @@ static void tables(void **state)
     assert_string_equal(text,
 "                                        CPU, % of one      Event to task, p99 us\n"
 "Name                    ID      now   before    after      now   before    after\n"
-"ping                     0     10.0     10.1     10.0       16        7        2\n"
+"ping                     0     10.0     10.1     10.0       16       97        2 ?\n"
 "hog                      1     88.0     86.0     50.0        -        -        -\n"
+"?: before is more than 4 times off now: do not rely on this p99.\n"
 "hog (1): cap none -> 50, warm-up: its need; too new\n"
 "ping (0): net-out none -> 5kB/s, ready (not simulated): floods\n"
 "ping (0): weight 256 -> 300, refused (not made): waits\n"
-"Before is simulated and within 2.2% of what was measured in 10.0 s (worst: "
+"Before is simulated: CPU within 2.2% of what was measured in 10.0 s (worst: "
 "hog).\n");
     free(text);
 
@@ -729,9 +840,10 @@ static void tables(void **state)
         "[{\"domain\":\"ping\",\"uuid\":\"01000000-0000-0000-0000-"
         "000000000000\",\"domid\":0,\"cpu_ppm\":100000,\"cpu_before_ppm\":"
         "101000,\"cpu_after_ppm\":100000,\"error_permille\":10,\"p99_us\":16,"
-        "\"p99_before_ns\":7400,\"p99_after_ns\":2000,\"samples\":5000}"));
+        "\"p99_before_ns\":97400,\"p99_after_ns\":2000,\"p99_off\":true,"
+        "\"samples\":5000}"));
     assert_non_null(strstr(json, "\"p99_us\":null,\"p99_before_ns\":null,"
-        "\"p99_after_ns\":null,\"samples\":0}]"));
+        "\"p99_after_ns\":null,\"p99_off\":false,\"samples\":0}]"));
     assert_non_null(strstr(json, "\"knob\":\"cap\",\"before\":0,\"after\":50,"
         "\"state\":\"warm-up\",\"simulated\":true,\"reason\":\"its need\","
         "\"why_not\":\"too new\"}"));
@@ -872,6 +984,49 @@ static void write_recording(const char *path, bool odd)
     record_close(r);
 }
 
+/*
+ * As recorded on real Xen with sched=activity: dom0 has pCPU 1; a service, two
+ * that compute and one that has hardly anything to do share pCPU 0. The service
+ * had no client any more at the end. Short: before the weights were changed.
+ */
+static void write_pinned(const char *path, bool is_short)
+{
+    struct settings settings = { .mode = AVM_MODE_OBSERVE };
+    struct avm_domain_sample *d;
+    struct record *r;
+    char err[256];
+    size_t i;
+
+    host_init(2);
+    d = add("Domain-0", 1, 1620, 220, 2660, 750);
+    d->flags = then[0].flags = AVM_DOM_CONTROL;
+    d->count.events_interdomain += 2030;
+    d->count.events_virq += 1630;
+    d = is_short ? add("web", 1, 3190, 6420, 1950, 1635)
+                 : add("web", 1, 4730, 500, 4000, 86);
+    d->params.weight = is_short ? 256 : 661;
+    d->params.urgency = AVM_URGENCY_INTERACTIVE;
+    d->count.events_interdomain += is_short ? 3370 : 5580;
+    for (i = 0; i < 2; i++) {
+        d = add(i ? "desk2" : "desk1", 1, is_short ? 3400 : 2630,
+                is_short ? 6600 : 7370, 0, 0);
+        if (is_short)
+            continue;
+        d->params.weight = 64;
+        d->params.urgency = AVM_URGENCY_BACKGROUND;
+    }
+    add("beat", 1, 10, 0, 70, 88)->count.events_virq += 70;
+    for (i = 0; i < last.nr; i++)
+        now[i].params.affinity = i ? 1 : 2;
+    avm_config_init(&settings.loop);
+    r = record_open(path, err, sizeof(err));
+    if (!r)
+        exit(1);
+    record_settings(r, &settings);
+    write_rounds(r, 12);
+    record_close(r);
+}
+
 static void ignore(void *arg, const struct replay_event *e)
 {
     (void)arg;
@@ -958,6 +1113,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hogs),
         cmocka_unit_test(wakers),
+        cmocka_unit_test(bursts_of_the_end),
+        cmocka_unit_test(clients_that_wait),
         cmocka_unit_test(disks),
         cmocka_unit_test(many_vcpus),
         cmocka_unit_test(urgent_beside_computing),
@@ -968,6 +1125,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(any_counters),
         cmocka_unit_test(results),
         cmocka_unit_test(errors),
+        cmocka_unit_test(latency_off),
         cmocka_unit_test(calibration),
         cmocka_unit_test(changes_by_hand),
         cmocka_unit_test(tables),
@@ -978,7 +1136,11 @@ int main(int argc, char **argv)
 
     log_init("test", (enum log_level)0); /* silence */
     if (argc == 3 && !strncmp(argv[1], "--write", 7)) {
-        write_recording(argv[2], !strcmp(argv[1], "--write-odd"));
+        if (!strcmp(argv[1], "--write-pinned") ||
+            !strcmp(argv[1], "--write-short"))
+            write_pinned(argv[2], !strcmp(argv[1], "--write-short"));
+        else
+            write_recording(argv[2], !strcmp(argv[1], "--write-odd"));
         return 0;
     }
     if (!mkdtemp(dir))

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ideal.h"
 #include "memory.h"
 #include "model.h"
+#include "pinned.h"
 
 void ideal_water_fill(double capacity, unsigned int nr, const double *weight,
                       const double *limit, double *share)
@@ -104,6 +104,7 @@ double ideal_share(const struct scenario *s, unsigned int domain,
     unsigned int i, nr = s->nr_domains;
     double *v = must(calloc(3 * nr, sizeof(*v)));
     double *weight = v, *limit = v + nr, share;
+    bool pinned = false;
 
     for ( i = 0; i < nr; i++ )
     {
@@ -118,14 +119,12 @@ double ideal_share(const struct scenario *s, unsigned int domain,
             limit[i] = cap;
         if ( !set->weight )
             limit[i] = 0;
-        if ( set->set & SET_AFFINITY )
-        {
-            fprintf(stderr, "%s: the fair share is not defined here for "
-                    "domains with an affinity (%s)\n", s->name, d->name);
-            exit(1);
-        }
+        pinned = pinned || set->set & SET_AFFINITY;
     }
-    ideal_water_fill(scenario_pcpus(s), nr, weight, limit, v + 2 * nr);
+    if ( pinned )
+        pinned_fill(s, now, weight, limit, v + 2 * nr);
+    else
+        ideal_water_fill(scenario_pcpus(s), nr, weight, limit, v + 2 * nr);
     share = v[2 * nr + domain];
     free(v);
 

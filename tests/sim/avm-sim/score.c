@@ -218,6 +218,12 @@ static double share_error(const struct scenario *s, int64_t window_ns)
                         then[i].weight = set->weight;
                     if ( set->set & SET_CAP )
                         then[i].cap = set->cap;
+                    if ( set->set & SET_AFFINITY )
+                    {
+                        then[i].set |= SET_AFFINITY;
+                        memcpy(then[i].affinity, set->affinity,
+                               sizeof(set->affinity));
+                    }
                 }
             now[i] = there ? &then[i] : &none;
         }
