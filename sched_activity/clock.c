@@ -275,6 +275,27 @@ bool act_in_debt(const struct act_unit *su, s_time_t now)
                        vtime + act_virtual(su, debt_max + ACT_LAG_MAX));
 }
 
+/*
+ * When will @su, which is in debt and waits, have paid so much that it may run for the
+ * shortest slice? If all goes on as it is; others that come or go are not foreseen.
+ */
+s_time_t act_debt_over(const struct act_unit *su, s_time_t now)
+{
+    const struct act_params *params = &su->dom->prv->params;
+    const struct act_clock *clock = &su->rq->clock;
+    s_time_t vtime, left;
+
+    if ( !clock->nr_running || !act_vtime(su, now, &vtime) )
+        return now + params->slice_min;
+
+    left = su->vruntime - vtime -
+           act_virtual(su, params->debt_max + ACT_LAG_MAX - params->slice_min);
+
+    return now + max(left * (s_time_t)clock->weight /
+                     (s_time_t)(ACT_WEIGHT_SCALE * clock->nr_running),
+                     params->slice_min);
+}
+
 /* As act_round(), of which the present length is not known to be right. */
 static noinline s_time_t act_new_round(struct act_runqueue *rq, s_time_t want)
 {
@@ -515,7 +536,7 @@ static void act_charge_special(struct act_unit *su, s_time_t delta,
         act_look_at_slice(su, now);
     else if ( !act_before(su->vruntime, su->vdeadline) || act_in_debt(su, now) )
     {
-        if ( su->at_work )
+        if ( su->at_work && act_event_long_ago(su, now) )
             act_event_at_home(su, true);
         act_expire_slice(su, now);
     }

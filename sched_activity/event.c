@@ -64,12 +64,25 @@ static bool act_events_matter(const struct act_unit *su, s_time_t now)
     return true;
 }
 
-/* Is @su to run early because of an event that waits for it? */
-bool act_event_waits(const struct act_unit *su, s_time_t now)
+/*
+ * Is @su to run early because of an event that waits for it? If it is in debt, that is
+ * asked again when it will have paid: nothing else may happen to it until then, as a
+ * guest that does not run sets no timers.
+ */
+bool act_event_waits(struct act_unit *su, s_time_t now)
 {
-    return su->event_waits && su->state == ACT_QUEUED &&
-           su->class == ACT_FAIR && act_events_matter(su, now) &&
-           !act_in_debt(su, now);
+    if ( !su->event_waits || su->state != ACT_QUEUED ||
+         su->class != ACT_FAIR || !act_events_matter(su, now) )
+        return false;
+
+    if ( !act_in_debt(su, now) )
+        return true;
+
+    /* A reservation has its own times to look at it. */
+    if ( !su->reserve_slice && su->dom->prv->params.debt_max )
+        act_look_again(su, act_debt_over(su, now));
+
+    return false;
 }
 
 /* An event reached @su, which waits for a pCPU. Is it to run early? */

@@ -247,7 +247,7 @@ struct act_unit {
     s_time_t reserve_deadline;    /* ... until then                         */
     s_time_t reserve_refund;      /* what may be given back in this period  */
     bool reserve_check;           /* its affinity is another now            */
-    struct timer reserve_timer;   /* refill, or laxity is used up           */
+    struct timer look_timer;      /* refill, laxity used up, or debt over   */
 
     s_time_t burst;               /* ran for this long since it last woke   */
     s_time_t burst_avg;           /* mean of the bursts so far              */
@@ -406,6 +406,7 @@ void act_clock_payer(struct act_unit *su, struct act_unit *donor);
 void act_charge(struct act_unit *su, s_time_t now);
 s_time_t act_lag(const struct act_unit *su, s_time_t now);
 bool act_in_debt(const struct act_unit *su, s_time_t now);
+s_time_t act_debt_over(const struct act_unit *su, s_time_t now);
 s_time_t act_boost_slice(const struct act_unit *su);
 void act_new_slice(struct act_unit *su, s_time_t now);
 void act_place(struct act_unit *su, s_time_t now);
@@ -472,7 +473,7 @@ static inline void act_gang_start(struct act_unit *su, s_time_t now)
 
 /* event.c: the lock of su->rq is held. */
 s_time_t act_probe(const struct act_unit *su);
-bool act_event_waits(const struct act_unit *su, s_time_t now);
+bool act_event_waits(struct act_unit *su, s_time_t now);
 bool act_event(struct act_unit *su, s_time_t now);
 void act_event_look(struct act_unit *su, s_time_t now);
 void act_event_resume(struct act_unit *su, s_time_t now);
@@ -515,6 +516,13 @@ static inline bool act_event_came(const struct act_unit *su, s_time_t now)
     s_time_t event = su->unit->vcpu_list->activity.event_time;
 
     return event >= su->picked && now < event + act_probe(su);
+}
+
+/* Has @su, which runs, had time for a whole boost since the last event came? */
+static inline bool act_event_long_ago(const struct act_unit *su, s_time_t now)
+{
+    return now - su->unit->vcpu_list->activity.event_time >=
+           act_boost_slice(su);
 }
 
 /* @su loses its pCPU although it could go on; what an event brought may wait. */
@@ -579,6 +587,7 @@ bool act_reserved(const struct act_unit *su, s_time_t now);
 bool act_reserve_has_time(struct act_unit *su, s_time_t now);
 bool act_reserve_pressed(const struct act_unit *su, s_time_t now);
 void act_reserve_wake(struct act_unit *su, s_time_t now);
+void act_look_again(struct act_unit *su, s_time_t at);
 void act_reserve_wait(struct act_unit *su, s_time_t now);
 void act_reserve_charge(struct act_unit *su, s_time_t ran, s_time_t now);
 void act_reserve_preempted(struct act_unit *su);

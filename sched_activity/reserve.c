@@ -105,14 +105,14 @@ void act_reserve_wake(struct act_unit *su, s_time_t now)
         act_reserve_refill(su, now);
 }
 
-static void act_reserve_set_timer(struct act_unit *su, s_time_t at)
+void act_look_again(struct act_unit *su, s_time_t at)
 {
     unsigned int cpu = smp_processor_id();
 
     /* No interrupt of another pCPU to set it there. */
-    if ( su->reserve_timer.cpu != cpu )
-        migrate_timer(&su->reserve_timer, cpu);
-    set_timer(&su->reserve_timer, at);
+    if ( su->look_timer.cpu != cpu )
+        migrate_timer(&su->look_timer, cpu);
+    set_timer(&su->look_timer, at);
 }
 
 /* @su is queued: when does that have to be looked at again? */
@@ -122,9 +122,9 @@ void act_reserve_wait(struct act_unit *su, s_time_t now)
         return;
 
     if ( su->class > ACT_RESERVED )
-        act_reserve_set_timer(su, su->reserve_deadline);
+        act_look_again(su, su->reserve_deadline);
     else if ( su->class == ACT_RESERVED && su->rq->nr_cpus > 1 )
-        act_reserve_set_timer(su, act_reserve_latest(su));
+        act_look_again(su, act_reserve_latest(su));
 }
 
 /* @su, which runs, has or has not time of its reservation any more. */
@@ -354,7 +354,7 @@ void act_reserve_affinity(struct act_unit *su)
         return;
 
     su->reserve_check = true;
-    act_reserve_set_timer(su, NOW());
+    act_look_again(su, NOW());
 }
 
 static void act_reserve_check(struct act_unit *su)
@@ -369,16 +369,21 @@ static void act_reserve_check(struct act_unit *su)
     write_unlock_irqrestore(&prv->lock, flags);
 }
 
-static void cf_check act_reserve_timer(void *data)
+static void cf_check act_look_timer(void *data)
 {
     struct act_unit *su = data;
     unsigned long flags;
     spinlock_t *lock = unit_schedule_lock_irqsave(su->unit, &flags);
     bool check = su->reserve_check;
+    s_time_t now = NOW();
 
     su->reserve_check = false;
     if ( su->rq )
-        act_reserve_look(su, NOW());
+    {
+        act_reserve_look(su, now);
+        if ( act_event_waits(su, now) )
+            act_boost(su, now);
+    }
 
     unit_schedule_unlock_irqrestore(lock, flags, su->unit);
 
@@ -617,13 +622,13 @@ static void act_reserve_inherit(struct act_unit *su)
 
 void act_reserve_init(struct act_unit *su)
 {
-    init_timer(&su->reserve_timer, act_reserve_timer, su, smp_processor_id());
+    init_timer(&su->look_timer, act_look_timer, su, smp_processor_id());
     act_reserve_inherit(su);
 }
 
 void act_reserve_destroy(struct act_unit *su)
 {
-    kill_timer(&su->reserve_timer);
+    kill_timer(&su->look_timer);
 }
 
 /* A unit that moves here keeps its reservation if there is room. */

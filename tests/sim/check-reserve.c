@@ -94,7 +94,7 @@ void check_reserved(const struct act_runqueue *rq)
             else if ( su->reserve_left > 0 )
                 check_violated(su, "has time of its reservation, and waits "
                                "without");
-            else if ( !active_timer(&su->reserve_timer) )
+            else if ( !active_timer(&su->look_timer) )
                 check_violated(su, "never gets its next slice");
         }
 }
