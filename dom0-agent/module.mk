@@ -10,7 +10,7 @@ AGENT_LIBS := build/libavm/libavm.a -lsqlite3 -lyajl -lxencall -lxenstore \
     -lnl-route-3 -lnl-3
 
 AGENT_SHARED := conf control db needs recording request store
-AGENT_DAEMON := agent avmd learned log metrics record serve
+AGENT_DAEMON := agent avmd learned log metrics places record serve
 AGENT_CLI := avm replay scenario simulate whatif \
     $(patsubst dom0-agent/%.c,%,$(wildcard dom0-agent/cmd-*.c))
 
@@ -53,7 +53,7 @@ AGENT_SAN_OBJS := $(patsubst %,$(AGENT_OUT)/san/%.o,$(AGENT_SHARED) \
 # What the loop tests play themselves: the clock, and Xen as libavm shows it.
 AGENT_WRAP := $(patsubst %,-Wl$(comma)--wrap=%,clock_gettime avm_apply \
     avm_verify avm_publish avm_unpublish avm_sample_read avm_last_error \
-    avm_info)
+    avm_info avm_topology_read)
 # And where the kill test waits for the agent.
 AGENT_WRAP_KILL := $(AGENT_WRAP) $(patsubst %,-Wl$(comma)--wrap=%,\
     db_change_begin db_change_state db_change_undone)

@@ -39,6 +39,9 @@ static struct {
     struct avm_psi psi;
     size_t nr;
     int applies, publishes, fail_errno;
+    uint64_t pcpus;             /* of pool 0; 0: pCPU 0 and 1 */
+    uint32_t nr_topo;           /* 0: Xen does not tell; nodes of two each */
+    int topo_reads;
     bool no_journal;            /* is what is to be seen */
     bool forgets;               /* takes a write and does nothing */
     bool dead_on_apply;         /* avmd dies here */
@@ -68,11 +71,35 @@ int __wrap_avm_sample_read(avm_handle *h, struct avm_sample **out)
     s->host.nr_pcpus = 2;
     s->host.nr_pools = 1;
     s->host.pool[0] = (struct avm_pool){
-        .sched_id = 10, .nr_pcpus = 2, .can = CAN_ALL,
+        .sched_id = 10, .can = CAN_ALL, .pcpus = xen.pcpus ? xen.pcpus : 3,
     };
+    s->host.pool[0].nr_pcpus =
+        (uint32_t)__builtin_popcountll(s->host.pool[0].pcpus);
+    s->host.nr_pcpus = s->host.pool[0].nr_pcpus;
     s->nr = xen.nr;
     memcpy(s->domain, xen.dom, sizeof(xen.dom));
     *out = s;
+    return 0;
+}
+
+int __wrap_avm_topology_read(avm_handle *h, struct avm_topology **out)
+{
+    struct avm_topology *t;
+    uint32_t i;
+
+    (void)h;
+    xen.topo_reads++;
+    if (!xen.nr_topo) {
+        errno = ENOSYS;
+        return -1;
+    }
+    t = malloc(sizeof(*t) + xen.nr_topo * sizeof(t->pcpu[0]));
+    t->nr = xen.nr_topo;
+    for (i = 0; i < t->nr; i++)
+        t->pcpu[i] = (struct avm_pcpu){
+            .node = i / 2 % 2, .socket = i / 4, .core = i % 4 / 2,
+        };
+    *out = t;
     return 0;
 }
 
@@ -378,6 +405,205 @@ static void test_affinity(void **state)
                          "after"), 2);
     avm_json_free(v);
     assert_true(xen.dom[2].params.affinity == 2);
+}
+
+/* What the log says while a test looks: all lines are counted, and searched. */
+static int log_fd = -1, log_old = -1;
+
+static void log_watch(void)
+{
+    FILE *f = tmpfile();
+
+    assert_non_null(f);
+    log_fd = dup(fileno(f));
+    fclose(f);
+    fflush(stderr);
+    log_old = dup(2);
+    dup2(log_fd, 2);
+    log_init("test", LOG_WARN);
+}
+
+static int log_lines_with(const char *what)
+{
+    static char text[65536];
+    ssize_t len = pread(log_fd, text, sizeof(text) - 1, 0);
+    char *p = text;
+    int nr = 0;
+
+    text[len > 0 ? len : 0] = '\0';
+    while ((p = strstr(p, what))) {
+        nr++;
+        p++;
+    }
+    return nr;
+}
+
+static void log_unwatch(void)
+{
+    log_init("test", (enum log_level)0);
+    fflush(stderr);
+    dup2(log_old, 2);
+    close(log_old);
+    close(log_fd);
+}
+
+static void expect_place(const char *cpus, const char *pcpus, const char *why)
+{
+    struct avm_json_value *v = ask("{\"op\":\"explain\",\"domain\":\"hog\"}");
+    const struct avm_json_value *p = avm_json_get(v, "places");
+
+    assert_int_equal(avm_json_size(p), cpus ? 1 : 0);
+    if (cpus) {
+        p = avm_json_at(p, 0);
+        assert_string_equal(str(p, "cpus"), cpus);
+        if (pcpus)
+            assert_string_equal(str(p, "pcpus"), pcpus);
+        else
+            assert_true(avm_json_is_null(avm_json_get(p, "pcpus")));
+        if (!strstr(str(p, "why"), why) || !*why != !*str(p, "why"))
+            fail_msg("%s: '%s'", cpus, str(p, "why"));
+    }
+    avm_json_free(v);
+}
+
+#define NEED_NODE "{\"op\":\"need-set\",\"domain\":\"hog\"," \
+                  "\"cpus\":\"nodes:1\"}"
+
+/* A node by name, through all that can become of it. */
+static void test_places(void **state)
+{
+    struct avm_json_value *v;
+    int before;
+
+    (void)state;
+    xen.pcpus = 0xf;
+    xen.nr_topo = 4;
+    start(AVM_MODE_ADVISE);
+    tick(3);
+    assert_int_equal(xen.topo_reads, 0); /* who needs it not, asks not */
+    ask_ok(NEED_NODE);
+    tick(2);
+    v = ask("{\"op\":\"plan\"}");
+    assert_int_equal(num(avm_json_at(avm_json_get(v, "changes"), 0), "after"),
+                     0xc);
+    assert_string_equal(str(avm_json_at(avm_json_get(v, "changes"), 0),
+                            "reason"),
+                        "its need asks for nodes:1: pCPUs 2-3");
+    avm_json_free(v);
+    expect_place("nodes:1", "2-3", "");
+    agent.mode = AVM_MODE_AUTO;
+    tick(8);
+    assert_true(xen.dom[2].params.affinity == 0xc);
+    assert_int_equal(xen.applies, 1);
+    assert_int_equal(xen.topo_reads, 1);
+    v = ask("{\"op\":\"history\"}");
+    assert_string_equal(str(avm_json_at(avm_json_get(v, "changes"), 0),
+                            "reason"),
+                        "its need asks for nodes:1: pCPUs 2-3");
+    avm_json_free(v);
+    v = ask("{\"op\":\"need-list\"}");
+    assert_string_equal(str(avm_json_at(avm_json_get(v, "needs"), 0), "cpus"),
+                        "nodes:1");
+    avm_json_free(v);
+
+    /* The pool loses it: the VM stays, and that is said once. */
+    log_watch();
+    xen.pcpus = 0x3;
+    tick(20);
+    assert_int_equal(log_lines_with("\n"), 1);
+    assert_int_equal(log_lines_with("hog (2): affinity: nodes:1 gives no pCPU "
+                                    "of pool 0; it stays where it is"), 1);
+    expect_place("nodes:1", NULL, "nodes:1 gives no pCPU of pool 0");
+    before = xen.applies;
+    assert_true(xen.dom[2].params.affinity == 0xc);
+
+    /* Another avmd takes it over as it is. */
+    agent_stop(&agent);
+    log_unwatch();
+    assert_int_equal(xen.applies, before);
+    start(AVM_MODE_AUTO);
+    v = ask("{\"op\":\"plan\"}");
+    assert_int_equal(avm_json_size(avm_json_get(v, "changes")), 0);
+    avm_json_free(v);
+    tick(70);
+    assert_true(xen.dom[2].params.affinity == 0xc);
+    assert_int_equal(xen.applies, before);
+
+    /* It is back, and larger: what was said means all of it. */
+    xen.pcpus = 0xff;
+    xen.nr_topo = 8;
+    tick(70);
+    assert_true(xen.dom[2].params.affinity == 0xcc);
+    expect_place("nodes:1", "2-3,6-7", "");
+
+    /* Without the need it is what it was at first. */
+    ask_ok("{\"op\":\"need-rm\",\"domain\":\"hog\"}");
+    tick(150);
+    assert_true(xen.dom[2].params.affinity == UINT64_MAX);
+    expect_place(NULL, NULL, "");
+}
+
+static void test_places_refused(void **state)
+{
+    static const char *const bad[][2] = {
+        { "nodes:7", "nodes:7: this host has no node 7" },
+        { "sockets:1", "no socket 1" },
+        { "nodes:1,^2-3", "gives no pCPU of pool 0" },
+        { "4-5", "4-5 gives no pCPU of pool 0" },
+        { "node:x", "is not a list of pCPUs" },
+        { "^1", "^ must follow" },
+    };
+    struct avm_json_value *v;
+    char text[128];
+    size_t i;
+
+    (void)state;
+    xen.pcpus = 0xf;
+    start(AVM_MODE_AUTO);
+    ask_bad(NEED_NODE, EXIT_FAILED, "the hypervisor does not tell which");
+    xen.nr_topo = 4;
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        snprintf(text, sizeof(text), "{\"op\":\"need-set\",\"domain\":"
+                 "\"hog\",\"cpus\":\"%s\"}", bad[i][0]);
+        ask_bad(text, EXIT_FAILED, bad[i][1]);
+    }
+    /* Nothing of a request that is refused is kept. */
+    ask_bad("{\"op\":\"need-set\",\"domain\":\"hog\",\"cap_pct\":50,"
+            "\"cpus\":\"nodes:7\"}", EXIT_FAILED, "no node 7");
+    v = ask("{\"op\":\"need-list\"}");
+    assert_int_equal(avm_json_size(avm_json_get(v, "needs")), 0);
+    avm_json_free(v);
+
+    /* Not here now: any pool may become its own. */
+    ask_ok("{\"op\":\"need-set\",\"cpus\":\"cores\",\"domain\":"
+           "\"77000000-0000-0000-0000-000000000000\"}");
+    ask_bad("{\"op\":\"need-set\",\"cpus\":\"nodes:7\",\"domain\":"
+            "\"77000000-0000-0000-0000-000000000000\"}", EXIT_FAILED,
+            "no node 7");
+    tick(5);
+    assert_int_equal(xen.applies, 0);
+}
+
+/* From another host: taken as it was said, and what it means here is seen. */
+static void test_places_imported(void **state)
+{
+    (void)state;
+    xen.pcpus = 0xf;
+    xen.nr_topo = 4;
+    start(AVM_MODE_AUTO);
+    log_watch();
+    ask_ok("{\"op\":\"need-import\",\"file\":{\"version\":1,\"needs\":["
+           "{\"uuid\":\"a2000000-0000-0000-0000-000000000000\","
+           "\"cpus\":\"nodes:5\"}]}}");
+    tick(10);
+    assert_int_equal(xen.applies, 0);
+    assert_int_equal(log_lines_with("no node 5"), 1);
+    ask_ok("{\"op\":\"need-import\",\"file\":{\"version\":1,\"needs\":["
+           "{\"uuid\":\"a2000000-0000-0000-0000-000000000000\","
+           "\"cpus\":\"any,cores,^0\"}]}}");
+    tick(10);
+    log_unwatch();
+    assert_true(xen.dom[2].params.affinity == 0x6);
 }
 
 static int count_event_line(FILE *f, struct replay *r)
@@ -791,6 +1017,7 @@ static void crash(void)
     avm_state_free(agent.st);
     free(agent.published);
     free(agent.need);
+    places_free(&agent.places);
 }
 
 /* Set by the operator while avmd was dead: his from now on, whoever starts. */
@@ -1712,6 +1939,9 @@ int main(void)
         TEST(test_observe_and_advise),
         TEST(test_domain_mode),
         TEST(test_affinity),
+        TEST(test_places),
+        TEST(test_places_refused),
+        TEST(test_places_imported),
         TEST(test_record),
         TEST(test_reload),
         TEST(test_record_models),
