@@ -96,8 +96,9 @@ static void find_one(struct agent *a, const struct avm_domain *d,
     /* To want what it has changes nothing, and gives nothing back either. */
     if (!pool)
         p->mask = d->params.affinity;
+    /* On its way out, its parameters may be unknown: then there is no wish. */
     need->affinity = p->mask;
-    need->affinity_set = true;
+    need->affinity_set = p->mask;
 }
 
 int places_find(struct agent *a, const struct db_need *list,

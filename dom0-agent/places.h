@@ -30,8 +30,8 @@ struct avm_plan;
 
 /*
  * What the needs of running domains say becomes affinities in need[i], which
- * belongs to list[i]. What means nothing here leaves its domain where it is, and
- * is said in the log once. 0, or -1 with errno.
+ * belongs to list[i]. What means nothing here leaves its domain where it is,
+ * and is said in the log once. 0, or -1 with errno.
  */
 int places_find(struct agent *a, const struct db_need *list,
                 struct avm_need *need, size_t nr);

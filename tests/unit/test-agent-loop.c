@@ -543,6 +543,62 @@ static void test_places(void **state)
     expect_place(NULL, NULL, "");
 }
 
+/* One whose parameters cannot be read is no reason to refuse all needs. */
+static void test_places_unreadable(void **state)
+{
+    struct avm_params was;
+
+    (void)state;
+    xen.pcpus = 0xf;
+    xen.nr_topo = 4;
+    start(AVM_MODE_AUTO);
+    tick(3);
+    ask_ok(NEED_NODE);
+    tick(2);
+    assert_true(xen.dom[2].params.affinity == 0xc);
+    was = xen.dom[2].params;
+    xen.dom[2].params = (struct avm_params){ 0 };
+    xen.pcpus = 0x3;
+    tick(8);
+    ask_ok("{\"op\":\"need-set\",\"domain\":\"idler\",\"cap_pct\":40}");
+    tick(8);
+    assert_false(agent.said_needs);
+    assert_int_equal(xen.dom[1].params.cap_pct, 40);
+    xen.dom[2].params = was;
+    tick(8);
+    assert_true(xen.dom[2].params.affinity == 0xc);
+    xen.pcpus = 0xff;
+    xen.nr_topo = 8;
+    tick(70);
+    assert_true(xen.dom[2].params.affinity == 0xcc);
+}
+
+/* Xen lets a vCPU that has no pCPU left run anywhere: that is somebody else. */
+static void test_places_moved_by_xen(void **state)
+{
+    int before;
+
+    (void)state;
+    xen.pcpus = 0xf;
+    xen.nr_topo = 4;
+    start(AVM_MODE_AUTO);
+    tick(3);
+    ask_ok(NEED_NODE);
+    tick(2);
+    assert_true(xen.dom[2].params.affinity == 0xc);
+    before = xen.applies;
+    xen.pcpus = 0x3;
+    xen.dom[2].params.affinity = UINT64_MAX;
+    tick(20);
+    assert_true(xen.dom[2].params.affinity == UINT64_MAX);
+    xen.pcpus = 0xf;
+    tick((int)(agent.conf.loop.foreign_hold_ms / 1000) - 30);
+    assert_true(xen.dom[2].params.affinity == UINT64_MAX);
+    assert_int_equal(xen.applies, before);
+    tick(40);
+    assert_true(xen.dom[2].params.affinity == 0xc);
+}
+
 static void test_places_refused(void **state)
 {
     static const char *const bad[][2] = {
@@ -1940,6 +1996,8 @@ int main(void)
         TEST(test_domain_mode),
         TEST(test_affinity),
         TEST(test_places),
+        TEST(test_places_unreadable),
+        TEST(test_places_moved_by_xen),
         TEST(test_places_refused),
         TEST(test_places_imported),
         TEST(test_record),

@@ -88,7 +88,7 @@ static void strict(void **state)
     for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         refuses(t, NULL, bad[i], "is not a list of pCPUs: must be like");
     refuses(t, NULL, "^1", "^ must follow");
-    refuses(t, NULL, "64", "has pCPU 64, but only 0 to 63");
+    refuses(t, NULL, "0,64", "pCPU 64 cannot be named yet, only 0 to 63");
     refuses(t, NULL, "1,^1", "leaves no pCPU");
     memset(longer, '1', AVM_CPUS_LEN);
     longer[AVM_CPUS_LEN] = '\0';

@@ -291,7 +291,8 @@ int avm_cpus_check(const char *spec, uint64_t *mask, char *err,
     if (!m.fixed)
         return 0;
     if (beyond(&s))
-        return fail_beyond(spec, beyond(&s), err, err_len);
+        return fail(err, err_len, "pCPU %u cannot be named yet, only 0 to 63",
+                    beyond(&s));
     return s.bits[0] ? 1 : fail_empty(spec, err, err_len);
 }
 
