@@ -77,6 +77,7 @@ static void record_now(struct agent *a)
 }
 
 struct needs {
+    struct db_need *list;       /* as many */
     struct avm_need *need;
     size_t nr, room;
     size_t real;                /* not just a mode or a hold */
@@ -86,6 +87,7 @@ struct needs {
 static int collect_need(const struct db_need *in, void *arg)
 {
     struct needs *needs = arg;
+    struct db_need *longer;
     struct avm_need *bigger;
 
     if (needs->nr == needs->room) {
@@ -94,8 +96,13 @@ static int collect_need(const struct db_need *in, void *arg)
         if (!bigger)
             return -1;
         needs->need = bigger;
+        longer = realloc(needs->list, needs->room * sizeof(*longer));
+        if (!longer)
+            return -1;
+        needs->list = longer;
     }
     needs->real += in->has_need;
+    needs->list[needs->nr] = *in;
     needs->need[needs->nr] = in->need;
     needs->need[needs->nr++].held =
         in->held_until_ns < 0 || in->held_until_ns > needs->now_ns;
@@ -111,7 +118,8 @@ static void take_needs(struct agent *a)
     if (r)
         log_trouble(&a->said_needs, true, "needs: %s; the ones known stay",
                     db_error(a->db));
-    else if (avm_state_needs(a->st, needs.need, needs.nr))
+    else if (places_find(a, needs.list, needs.need, needs.nr) ||
+             avm_state_needs(a->st, needs.need, needs.nr))
         log_trouble(&a->said_needs, true, "needs: %s; the ones known stay",
                     strerror(errno));
     else {
@@ -120,8 +128,10 @@ static void take_needs(struct agent *a)
         a->need = needs.need;
         a->nr_needs = needs.nr;
         a->count.needs = needs.real;
+        free(needs.list);
         return;
     }
+    free(needs.list);
     free(needs.need);
 }
 
@@ -661,6 +671,7 @@ static void decide(struct agent *a, uint64_t now_ms)
         log_line(LOG_ERROR, "no plan: %s", strerror(errno));
         return;
     }
+    places_explain(a, plan);
     a->count.decisions++;
     for (i = 0; i < plan->nr; i++)
         a->count.refused += plan->change[i].state == AVM_CHANGE_REFUSED;
@@ -703,6 +714,9 @@ static int sample(struct agent *a, bool first)
         goto out;
     }
     log_trouble(&a->said_sample, false, "the host can be read again");
+    /* Which pCPUs they mean can be told only now. */
+    if (first)
+        load_needs(a);
     record_sample(a->record, s);
     a->count.samples++;
     rc = 0;
@@ -798,6 +812,7 @@ void agent_stop(struct agent *a)
     free(a->need);
     a->need = NULL;
     a->nr_needs = 0;
+    places_free(&a->places);
     avm_state_free(a->st);
     a->st = NULL;
     db_close(a->db);

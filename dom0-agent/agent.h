@@ -9,6 +9,7 @@
 #include "avm.h"
 #include "conf.h"
 #include "db.h"
+#include "places.h"
 #include "record.h"
 
 /* Guests must not be able to watch each other closely: see avm-xenstore(7). */
@@ -44,6 +45,7 @@ struct agent {
     struct db *db;              /* NULL: not usable, nothing is changed */
     struct avm_need *need;      /* the ones known                       */
     size_t nr_needs;
+    struct places places;       /* where those want their domains to run */
     uint64_t decide_at_ms;
     struct record *record;      /* NULL: nothing is recorded            */
     bool uses_uplinks;

@@ -27,7 +27,7 @@ static const struct cmd cmds[] = {
       "The changes that were made" },
     { "need-set", cmd_need_set, "[-j] <Domain> [--role=ROLE] "
       "[--weight-min=N] [--weight-max=N] [--cpu-min=PCT] [--cap=PCT] "
-      "[--cpus=LIST] [--net-max=RATE] [--disk-max=RATE] [--net-in-max=RATE]",
+      "[--cpus=PCPUS] [--net-max=RATE] [--disk-max=RATE] [--net-in-max=RATE]",
       "Say what a domain needs" },
     { "need-list", cmd_need_list, "[-j]", "What domains need" },
     { "need-rm", cmd_need_rm, "[-j] <Domain>",
@@ -130,8 +130,9 @@ struct avm_json *cli_request(const char *op, const char *domain)
     return j;
 }
 
-/* Domains by name without avmd: only if there is a Xen to ask. */
-static struct who *ask_xen(size_t *nr)
+/* Domains by name, and pCPUs, without avmd: only if there is a Xen to ask. */
+static struct who *ask_xen(size_t *nr, struct avm_host *host,
+                           struct avm_topology **topology)
 {
     avm_handle *h = avm_open(NULL, 0);
     struct avm_sample *sample = NULL;
@@ -147,10 +148,14 @@ static struct who *ask_xen(size_t *nr)
     for (i = 0; i < sample->nr; i++) {
         who[i].uuid = sample->domain[i].uuid;
         who[i].domid = sample->domain[i].domid;
+        who[i].pool = sample->domain[i].pool;
         memcpy(who[i].name, sample->domain[i].untrusted_name,
                sizeof(who[i].name));
     }
     *nr = sample->nr;
+    *host = sample->host;
+    if (avm_topology_read(h, topology))
+        *topology = NULL;
 
  out:
     avm_sample_free(sample);
@@ -165,6 +170,9 @@ static struct who *ask_xen(size_t *nr)
  */
 static char *answer_without_daemon(const struct cli *cli, const char *text)
 {
+    struct avm_topology *topology = NULL;
+    struct avm_host host;
+    struct where where = { .host = &host };
     struct who *running = NULL;
     char *answer = NULL, msg[512];
     struct request req;
@@ -182,8 +190,10 @@ static char *answer_without_daemon(const struct cli *cli, const char *text)
     if (!db)
         return answer_error(geteuid() ? EXIT_DENIED : EXIT_FAILED, "%s", msg);
     if (req.domain[0])
-        running = ask_xen(&nr);
-    answer = store_answer(db, running, nr, &req);
+        running = ask_xen(&nr, &host, &topology);
+    where.topology = topology;
+    answer = store_answer(db, running, nr, running ? &where : NULL, &req);
+    avm_topology_free(topology);
     free(running);
     db_close(db);
     return answer;

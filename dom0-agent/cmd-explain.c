@@ -16,6 +16,23 @@ static void print_mode(const char *mode, bool own)
     printf("mode: %s%s: %s\n", mode, own ? "" : " (of the host)", meaning);
 }
 
+/* What its need says of pCPUs, and what that means here. */
+static void print_place(const struct avm_json_value *places, const char *uuid)
+{
+    const struct avm_json_value *p;
+
+    for (p = avm_json_first(places); p; p = avm_json_next(p)) {
+        if (strcmp(cli_str(p, "uuid"), uuid))
+            continue;
+        if (cli_str(p, "why")[0])
+            printf("affinity: its need asks for %s: %s; it stays where it "
+                   "is\n", cli_str(p, "cpus"), cli_str(p, "why"));
+        else
+            printf("affinity: its need asks for %s: pCPUs %s\n",
+                   cli_str(p, "cpus"), cli_str(p, "pcpus"));
+    }
+}
+
 static void print(const struct avm_json_value *answer)
 {
     const struct avm_json_value *domains = avm_json_get(answer, "domains"), *d;
@@ -30,6 +47,8 @@ static void print(const struct avm_json_value *answer)
         printf("%s%s: ", i ? "\n" : "",
                cli_str(avm_json_get(d, "domain"), "name"));
         fputs(cli_str(d, "text"), stdout);
+        print_place(avm_json_get(answer, "places"),
+                    cli_str(avm_json_get(d, "domain"), "uuid"));
         print_mode(own ? mode : cli_str(answer, "mode"), own);
     }
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "db.h"
+#include "request.h"
 
 struct db {
     sqlite3 *sql;
@@ -57,6 +58,8 @@ static const char *const db_migrations[] = {
     "ALTER TABLE need ADD COLUMN cpu_min_permille INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE need ADD COLUMN cpu_min_since_ns INTEGER NOT NULL DEFAULT 0;",
     "ALTER TABLE need ADD COLUMN net_in_max_bps INTEGER NOT NULL DEFAULT 0;",
+    /* As it was said; NULL: see affinity, which is a mask. */
+    "ALTER TABLE need ADD COLUMN cpus TEXT;",
 };
 
 #define DB_VERSION \
@@ -340,9 +343,31 @@ void db_close(struct db *db)
     " coalesce(weight_max, 0), cap_pct, affinity, mode," \
     " coalesce(held_until_ns, 0), coalesce(net_max_bps, 0)," \
     " coalesce(disk_max_bps, 0), coalesce(cpu_min_permille, 0)," \
-    " coalesce(cpu_min_since_ns, 0), coalesce(net_in_max_bps, 0)" \
+    " coalesce(cpu_min_since_ns, 0), coalesce(net_in_max_bps, 0)," \
+    " coalesce(cpus, '')" \
     " FROM (SELECT uuid FROM need UNION SELECT uuid FROM domain)" \
     " LEFT JOIN need USING (uuid) LEFT JOIN domain USING (uuid) "
+
+/* What was said has the last word. An edited file may have anything there. */
+static void read_cpus(sqlite3_stmt *stmt, int column, struct db_need *out)
+{
+    struct avm_need *need = &out->need;
+    char err[256];
+    int fixed;
+
+    column_text(stmt, column, out->cpus, sizeof(out->cpus));
+    if (!out->cpus[0]) {
+        if (need->affinity_set)
+            cpus_str(need->affinity, out->cpus, sizeof(out->cpus));
+        return;
+    }
+    fixed = avm_cpus_check(out->cpus, &need->affinity, err, sizeof(err));
+    need->affinity_set = fixed > 0;
+    if (fixed <= 0)
+        need->affinity = 0;
+    if (fixed < 0)
+        out->cpus[0] = '\0';
+}
 
 static void need_from_row(sqlite3_stmt *stmt, struct db_need *out)
 {
@@ -366,6 +391,7 @@ static void need_from_row(sqlite3_stmt *stmt, struct db_need *out)
     need->cpu_min_permille = (uint32_t)sqlite3_column_int64(stmt, 11);
     need->cpu_min_since = (uint64_t)sqlite3_column_int64(stmt, 12);
     need->net_in_max_bps = (uint64_t)sqlite3_column_int64(stmt, 13);
+    read_cpus(stmt, 14, out);
 }
 
 static int need_one(struct db *db, sqlite3_stmt *stmt, struct db_need *need)
@@ -423,14 +449,15 @@ static int need_write(struct db *db, const struct db_need *in, int64_t since)
     return db_run(db, db_prepare(db,
         "INSERT OR REPLACE INTO need (uuid, name, role, weight_min,"
         " weight_max, cap_pct, affinity, net_max_bps, disk_max_bps,"
-        " cpu_min_permille, cpu_min_since_ns, net_in_max_bps)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "uttiiooiiiii",
+        " cpu_min_permille, cpu_min_since_ns, net_in_max_bps, cpus)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, ''))",
+        "uttiiooiiiiit",
         &need->uuid, in->name, avm_role_name(need->role),
         (int64_t)need->weight_min, (int64_t)need->weight_max,
         need->cap_set ? &cap_pct : NULL,
         need->affinity_set ? &affinity : NULL, (int64_t)need->net_max_bps,
         (int64_t)need->disk_max_bps, (int64_t)need->cpu_min_permille, since,
-        (int64_t)need->net_in_max_bps)) < 0 ? -1 : 0;
+        (int64_t)need->net_in_max_bps, in->cpus)) < 0 ? -1 : 0;
 }
 
 int db_need_set(struct db *db, const struct db_need *need)

@@ -27,6 +27,9 @@ struct db;
 /* What is known of one domain, running or not. Kept over its reboots. */
 struct db_need {
     struct avm_need need;       /* 'held' is not used here             */
+    char cpus[AVM_CPUS_LEN];    /* affinity as it was said, "" if none was.
+                                   need.affinity has it only if it means the
+                                   same on every host: avm_cpus_check() */
     char name[AVM_NAME_LEN];    /* when it was set; the key is the UUID */
     bool has_need;              /* false: only a mode or a hold        */
     int64_t held_until_ns;      /* CLOCK_REALTIME; 0: not, -1: for good */
@@ -68,6 +71,8 @@ int db_need_get(struct db *db, const struct avm_uuid *uuid,
                 struct db_need *need);
 int db_need_find_name(struct db *db, const char *name, struct db_need *need);
 /*
+ * Without 'cpus' the affinity of 'need' is what was said.
+ *
  * The needs proper; mode and hold have calls of their own. cpu_min_since is not
  * taken from 'need': it is the time at which this floor, or a higher one, was set
  * first (CLOCK_REALTIME, ns). 0 or -1.

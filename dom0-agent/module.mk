@@ -10,7 +10,7 @@ AGENT_LIBS := build/libavm/libavm.a -lsqlite3 -lyajl -lxencall -lxenstore \
     -lnl-route-3 -lnl-3
 
 AGENT_SHARED := conf control db needs recording request store
-AGENT_DAEMON := agent avmd learned log metrics record serve
+AGENT_DAEMON := agent avmd learned log metrics places record serve
 AGENT_CLI := avm replay scenario simulate whatif \
     $(patsubst dom0-agent/%.c,%,$(wildcard dom0-agent/cmd-*.c))
 
@@ -53,7 +53,7 @@ AGENT_SAN_OBJS := $(patsubst %,$(AGENT_OUT)/san/%.o,$(AGENT_SHARED) \
 # What agent-fake.h and the tests with it play themselves: the clock, and Xen as libavm shows it.
 AGENT_WRAP := $(patsubst %,-Wl$(comma)--wrap=%,clock_gettime avm_apply \
     avm_verify avm_publish avm_unpublish avm_sample_read avm_last_error \
-    avm_info)
+    avm_info avm_topology_read)
 # And where the kill test waits for the agent.
 AGENT_WRAP_KILL := $(AGENT_WRAP) $(patsubst %,-Wl$(comma)--wrap=%,\
     db_change_begin db_change_state db_change_undone)
@@ -70,7 +70,7 @@ $(AGENT_SAN_LIB): $(AGENT_SAN_OBJS)
 	rm -f $@
 	ar rcs $@ $^
 
-$(patsubst %,build/test/unit/test-agent-%,loop learned metrics): AGENT_TEST_FLAGS := $(AGENT_WRAP)
+$(patsubst %,build/test/unit/test-agent-%,loop learned metrics places): AGENT_TEST_FLAGS := $(AGENT_WRAP)
 build/test/unit/test-agent-kill: AGENT_TEST_FLAGS := $(AGENT_WRAP_KILL)
 $(AGENT_TESTS:%=build/test/unit/%): build/test/unit/%: tests/unit/%.c \
     $(AGENT_SAN_LIB) build/libavm/libavm.a

@@ -36,7 +36,9 @@ void needs_put(struct avm_json *j, const struct db_need *n)
         avm_json_uint(j, "cap_pct", need->cap_pct);
     else
         avm_json_null(j, "cap_pct");
-    if (need->affinity_set)
+    if (n->cpus[0])
+        avm_json_str(j, "cpus", n->cpus);
+    else if (need->affinity_set)
         avm_json_str(j, "cpus", cpus_str(need->affinity, cpus, sizeof(cpus)));
     else
         avm_json_null(j, "cpus");
@@ -127,11 +129,26 @@ static bool get_cpu_min(const struct avm_json_value *v, struct db_need *n)
     return true;
 }
 
+int needs_cpus(struct db_need *n, const char *text, char *err, size_t err_size)
+{
+    uint64_t mask;
+    int fixed = avm_cpus_check(text, &mask, err, err_size);
+
+    if (fixed < 0)
+        return -1;
+    strcpy(n->cpus, text);
+    n->need.affinity_set = fixed;
+    n->need.affinity = fixed ? mask : 0;
+    return 0;
+}
+
+/* Of a host that may be another one: which pCPUs it means is seen when it runs. */
 static bool get_cpus(const struct avm_json_value *v, struct db_need *n)
 {
-    n->need.affinity_set = !avm_json_is_null(v);
-    return !n->need.affinity_set ||
-           !cpus_parse(avm_json_get_str(v, ""), &n->need.affinity);
+    char err[256];
+
+    return avm_json_is_null(v) ||
+           !needs_cpus(n, avm_json_get_str(v, ""), err, sizeof(err));
 }
 
 static bool get_net_max(const struct avm_json_value *v, struct db_need *n)
@@ -167,7 +184,8 @@ static const struct member {
     { "cap_pct", get_cap, "must be 1 to 65535 percent of a pCPU, 0 for none, "
       "or null to leave it alone" },
     { "cpus", get_cpus, "must be a list of pCPUs like \"0-2,5\" (up to 63), "
-      "\"any\", or null to leave it alone" },
+      "\"nodes:0,^3\", \"sockets:1\", \"cores\" or \"any\", or null to leave "
+      "it alone" },
     { "net_max_bps", get_net_max, BPS_WORDS },
     { "disk_max_bps", get_disk_max, BPS_WORDS },
     { "cpu_min_pct", get_cpu_min, "must be 1 to 65535 percent of a pCPU, or 0 "

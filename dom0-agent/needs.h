@@ -18,6 +18,10 @@ void needs_put(struct avm_json *j, const struct db_need *need);
 int needs_read(const struct avm_json_value *file, struct db_need **need,
                size_t *nr, char *err, size_t err_size);
 
+/* Takes an affinity as it was said: 0, or -1 with one line in 'err'. */
+int needs_cpus(struct db_need *need, const char *text, char *err,
+               size_t err_size);
+
 /* A cap that would keep the floor from it. 0 (none) is no such cap. */
 bool needs_cap_below_floor(const struct avm_need *need);
 

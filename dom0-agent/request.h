@@ -32,7 +32,7 @@ struct request {
     char op[16];
     char domain[AVM_NAME_LEN]; /* name, domid or UUID                       */
     char mode[16], role[16], urgency[16];
-    char cpus[128];            /* "1-3,5", or "any"                         */
+    char cpus[AVM_CPUS_LEN];   /* "1-3,5", "nodes:1", "any"                 */
     char net_max[24], disk_max[24]; /* "10MB/s", or "none"                  */
     char net_in_max[24];
     int64_t weight, weight_min, weight_max;

@@ -76,6 +76,7 @@ static char *serve_explain(struct call *call)
         free(one);
     }
     avm_json_end(j);
+    places_put(call->a, call->d, j, "places");
     return answer_end(j);
 }
 
@@ -86,6 +87,7 @@ static char *serve_plan(struct call *call)
 
     if (avm_plan(call->a->st, agent_now_ms(), AVM_PLAN_PEEK, &plan))
         return answer_error(EXIT_FAILED, "%s", strerror(errno));
+    places_explain(call->a, plan);
     text = avm_json_plan(plan);
     avm_plan_free(plan);
     return text;
@@ -103,6 +105,7 @@ static char *serve_apply(struct call *call)
     if (avm_plan(a->st, agent_now_ms(), AVM_PLAN_PEEK, &plan))
         return answer_error(EXIT_FAILED, "%s", strerror(errno));
 
+    places_explain(a, plan);
     j = answer_begin();
     avm_json_array(j, "errors");
     for (i = 0; i < plan->nr; i++) {
@@ -526,6 +529,7 @@ static struct who *running_domains(const struct agent *a, size_t *nr)
     for (i = 0; who && i < *nr; i++) {
         who[i].uuid = d[i].uuid;
         who[i].domid = d[i].domid;
+        who[i].pool = d[i].pool;
         memcpy(who[i].name, d[i].untrusted_name, sizeof(who[i].name));
     }
     return who;
@@ -555,6 +559,7 @@ char *serve(void *arg, const char *text, size_t len)
 {
     struct agent *a = arg;
     struct request req;
+    struct where where = { .host = NULL };
     struct who *running;
     char *answer = NULL;
     char err[256];
@@ -570,7 +575,10 @@ char *serve(void *arg, const char *text, size_t len)
         if (!strcmp(req.op, ops[i].name))
             answer = serve_op(a, &ops[i], &req, running, nr);
     if (!answer) {
-        answer = store_answer(a->db, running, nr, &req);
+        if (req.cpus[0])
+            where = places_where(a);
+        answer = store_answer(a->db, running, nr, where.host ? &where : NULL,
+                              &req);
         if (answer && !strncmp(req.op, "need-", 5))
             agent_needs_changed(a);
     }

@@ -164,14 +164,6 @@ static int need_fill(struct avm_need *need, const struct request *req,
                  "(cpu-min)", need->cap_pct, need->cpu_min_permille / 10);
         return -1;
     }
-    if (req->cpus[0]) {
-        if (cpus_parse(req->cpus, &need->affinity)) {
-            snprintf(err, err_size, "%s: not a list of pCPUs like 0-2,5 "
-                     "(up to 63), or any", req->cpus);
-            return -1;
-        }
-        need->affinity_set = true;
-    }
     if (take_bps(req->net_max, "net-max", &need->net_max_bps, err,
                  err_size) ||
         take_bps(req->disk_max, "disk-max", &need->disk_max_bps, err,
@@ -182,11 +174,38 @@ static int need_fill(struct avm_need *need, const struct request *req,
     return 0;
 }
 
+static const struct avm_pool *pool_of(const struct avm_host *host,
+                                      const struct who *who)
+{
+    uint32_t i;
+
+    for (i = 0; who->domid >= 0 && i < host->nr_pools; i++)
+        if (host->pool[i].id == who->pool)
+            return &host->pool[i];
+    return NULL;
+}
+
+/* Said, and there: what gives no pCPU here was meant for something else. */
+static int take_cpus(struct db_need *need, const struct who *who,
+                     const struct where *where, const char *text, char *err,
+                     size_t err_size)
+{
+    uint64_t mask;
+
+    if (!text[0])
+        return 0;
+    if (needs_cpus(need, text, err, err_size))
+        return -1;
+    return where ? avm_cpus_resolve(text, where->topology,
+                                    pool_of(where->host, who), &mask, err,
+                                    err_size) : 0;
+}
+
 static char *need_set(struct db *db, const struct who *who,
-                      const struct request *req)
+                      const struct where *where, const struct request *req)
 {
     struct db_need need;
-    char err[256];
+    char err[320];
 
     if (who->domid == 0 || needs_uuid_is_dom0(&who->uuid))
         return answer_error(EXIT_FAILED,
@@ -195,7 +214,8 @@ static char *need_set(struct db *db, const struct who *who,
         need = (struct db_need){ .need.uuid = who->uuid };
     if (who->name[0])
         snprintf(need.name, sizeof(need.name), "%s", who->name);
-    if (need_fill(&need.need, req, err, sizeof(err)))
+    if (need_fill(&need.need, req, err, sizeof(err)) ||
+        take_cpus(&need, who, where, req->cpus, err, sizeof(err)))
         return answer_error(EXIT_FAILED, "%s", err);
     if (db_need_set(db, &need))
         return answer_error(EXIT_FAILED, "database: %s", db_error(db));
@@ -435,7 +455,7 @@ static char *model_forget(struct db *db, const struct who *who)
 }
 
 char *store_answer(struct db *db, const struct who *running, size_t nr,
-                   const struct request *req)
+                   const struct where *where, const struct request *req)
 {
     bool is_list = !strcmp(req->op, "need-list");
     bool is_set = !strcmp(req->op, "need-set");
@@ -461,7 +481,7 @@ char *store_answer(struct db *db, const struct who *running, size_t nr,
         if (refusal)
             return refusal;
     }
-    return is_set ? need_set(db, &who, req)
+    return is_set ? need_set(db, &who, where, req)
          : is_rm ? need_rm(db, &who)
          : is_forget ? model_forget(db, &who)
          : is_show ? model_show(db, running, nr, req->domain[0] ? &who : NULL)

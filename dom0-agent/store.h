@@ -15,6 +15,13 @@ struct who {
     struct avm_uuid uuid;
     char name[AVM_NAME_LEN];
     int64_t domid;              /* -1: does not run */
+    uint32_t pool;              /* if it runs       */
+};
+
+/* The pCPUs of this host, for what a need says of them. */
+struct where {
+    const struct avm_topology *topology; /* NULL: not known */
+    const struct avm_host *host;
 };
 
 /*
@@ -35,8 +42,11 @@ void store_put_learned(struct avm_json *j, const struct who *who,
                        bool whole);
 char *store_nothing_learned(const struct who *who);
 
-/* NULL if the request is not one of these. */
+/*
+ * NULL if the request is not one of these. where NULL: there is no Xen to ask, so
+ * that of pCPUs only the syntax is checked.
+ */
 char *store_answer(struct db *db, const struct who *running, size_t nr,
-                   const struct request *req);
+                   const struct where *where, const struct request *req);
 
 #endif

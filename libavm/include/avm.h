@@ -278,6 +278,59 @@ int avm_uplinks_set(avm_handle *h, const struct avm_uplink *link, size_t nr);
 int avm_info(avm_handle *h, struct avm_info *info);
 
 /* ------------------------------------------------------------------------ */
+/* Which pCPUs                                                              */
+
+#define AVM_PCPUS_MAX    16384u  /* more than any Xen is built for            */
+#define AVM_PCPU_UNKNOWN UINT32_MAX
+
+/* All three are unknown: there is no such pCPU, or it is offline. */
+struct avm_pcpu {
+    uint32_t node;               /* NUMA                                    */
+    uint32_t socket;             /* Xen tells no more of who shares a cache  */
+    uint32_t core;               /* in its socket: those with the same one
+                                    are SMT siblings                        */
+};
+
+struct avm_topology {
+    uint32_t nr;                 /* 1 .. AVM_PCPUS_MAX                      */
+    struct avm_pcpu pcpu[];
+};
+
+/*
+ * As it is now: read it again when the pCPUs of the host changed. EPERM, EACCES,
+ * EIO, ENOMEM. The caller frees it.
+ */
+int avm_topology_read(avm_handle *h, struct avm_topology **topology);
+void avm_topology_free(struct avm_topology *topology); /* NULL is fine */
+
+/*
+ * How an administrator names pCPUs, as in xl.cfg(5). Parts with commas, each one
+ * "2", "0-3", "node:1", "nodes:0-1", "socket:0", "sockets:0-1" or "any" ("all");
+ * with ^ in front it is taken from what is on its left ("any" has no ^). With "cores"
+ * anywhere among them, only the first pCPU of each core of what the others give
+ * stays; alone it is of all.
+ */
+#define AVM_CPUS_LEN 128         /* with its NUL                            */
+
+/*
+ * 1: numbers only (0 .. 63), or "any": it means *mask on every host. 0: it takes a
+ * topology to tell. -1 with EINVAL and one line in err.
+ */
+int avm_cpus_check(const char *spec, uint64_t *mask, char *err,
+                   size_t err_len);
+/*
+ * What it means for a domain of this pool, as a value of AVM_KNOB_AFFINITY; all
+ * pCPUs of the pool are UINT64_MAX. Other pCPUs than those of the pool stay only
+ * if they are named by number. topology NULL: not known. pool NULL: not known,
+ * any pCPU of the topology will do. -1 with EINVAL and one line in err, also
+ * for no such node or socket, no pCPU of this pool, and pCPUs from 64 on, of which
+ * an affinity cannot tell.
+ */
+int avm_cpus_resolve(const char *spec, const struct avm_topology *topology,
+                     const struct avm_pool *pool, uint64_t *mask, char *err,
+                     size_t err_len);
+
+/* ------------------------------------------------------------------------ */
 /* A sample: what was counted up to now                                     */
 
 /* Parameters of one domain. */

@@ -20,6 +20,7 @@
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ts);
 int __wrap_avm_sample_read(avm_handle *h, struct avm_sample **out);
+int __wrap_avm_topology_read(avm_handle *h, struct avm_topology **out);
 int __wrap_avm_apply(avm_handle *h, const struct avm_change *c);
 int __wrap_avm_verify(avm_handle *h, const struct avm_change *c,
                       uint64_t *actual);

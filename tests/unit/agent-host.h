@@ -37,6 +37,9 @@ static struct {
     bool forgets;               /* takes a write and does nothing */
     bool dead_on_apply;         /* avmd dies here */
     enum avm_class published[MAX_DOMS];
+    uint64_t pcpus;             /* of pool 0; 0: pCPU 0 and 1 */
+    uint32_t nr_topo;           /* 0: Xen does not tell; nodes of two each */
+    int topo_reads;
 } xen;
 
 static char dir[64];
@@ -59,14 +62,37 @@ int __wrap_avm_sample_read(avm_handle *h, struct avm_sample **out)
     s->domain = calloc(MAX_DOMS, sizeof(*s->domain));
     s->mono_ns = xen.ns;
     s->psi = xen.psi;
-    s->host.nr_pcpus = 2;
     s->host.nr_pools = 1;
     s->host.pool[0] = (struct avm_pool){
-        .sched_id = 10, .nr_pcpus = 2, .can = CAN_ALL,
+        .sched_id = 10, .can = CAN_ALL, .pcpus = xen.pcpus ? xen.pcpus : 3,
     };
+    s->host.pool[0].nr_pcpus =
+        (uint32_t)__builtin_popcountll(s->host.pool[0].pcpus);
+    s->host.nr_pcpus = s->host.pool[0].nr_pcpus;
     s->nr = xen.nr;
     memcpy(s->domain, xen.dom, sizeof(xen.dom));
     *out = s;
+    return 0;
+}
+
+int __wrap_avm_topology_read(avm_handle *h, struct avm_topology **out)
+{
+    struct avm_topology *t;
+    uint32_t i;
+
+    (void)h;
+    xen.topo_reads++;
+    if (!xen.nr_topo) {
+        errno = ENOSYS;
+        return -1;
+    }
+    t = malloc(sizeof(*t) + xen.nr_topo * sizeof(t->pcpu[0]));
+    t->nr = xen.nr_topo;
+    for (i = 0; i < t->nr; i++)
+        t->pcpu[i] = (struct avm_pcpu){
+            .node = i / 2 % 2, .socket = i / 4, .core = i % 4 / 2,
+        };
+    *out = t;
     return 0;
 }
 
@@ -279,6 +305,7 @@ static inline void crash(void)
     avm_state_free(agent.st);
     free(agent.published);
     free(agent.need);
+    places_free(&agent.places);
 }
 
 /* ------------------------------------------------------------------------ */

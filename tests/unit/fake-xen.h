@@ -28,6 +28,8 @@ struct fake {
     struct fake_dom dom[MAX_DOMS];
     uint64_t now_ns;
     uint32_t nr_pcpus;
+    struct xen_sysctl_cputopo *topo; /* of nr_topo pCPUs; NULL: ENOSYS        */
+    uint32_t nr_topo;
     bool old_records;            /* of a Xen that does not tell parameters   */
     unsigned int domctls, sysctls, puts;
     int fail_errno;              /* of the next write                        */
@@ -236,6 +238,20 @@ static int fake_records(struct fake *f, struct xen_sysctl_scheduler_op *op)
     return 0;
 }
 
+/* As in Xen: what there is no room for is counted, but not written. */
+static int fake_topology(struct fake *f, struct xen_sysctl_cputopoinfo *op)
+{
+    struct xen_sysctl_cputopo *out = (void *)op->cputopo.p;
+    uint32_t i;
+
+    if (!f->topo)
+        return refuse(ENOSYS);
+    for (i = 0; out && i < op->num_cpus && i < f->nr_topo; i++)
+        out[i] = f->topo[i];
+    op->num_cpus = f->nr_topo;
+    return 0;
+}
+
 static int fake_sysctl(void *ctx, struct xen_sysctl *op)
 {
     struct fake *f = ctx;
@@ -256,6 +272,8 @@ static int fake_sysctl(void *ctx, struct xen_sysctl *op)
         for (i = 0; i < f->nr_pcpus; i++)
             op->u.cpupool_op.cpumap.bitmap.p[i / 8] |= 1u << (i % 8);
         return 0;
+    case XEN_SYSCTL_cputopoinfo:
+        return fake_topology(f, &op->u.cputopoinfo);
     case XEN_SYSCTL_getdomaininfolist:
         info = (void *)l->buffer.p;
         l->num_domains = 0;

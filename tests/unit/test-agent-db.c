@@ -473,7 +473,8 @@ static void test_migration(void **state)
 }
 
 /* What a migration added. */
-#define DROP_NET_IN "ALTER TABLE need DROP COLUMN net_in_max_bps;"
+#define DROP_CPUS "ALTER TABLE need DROP COLUMN cpus;"
+#define DROP_NET_IN DROP_CPUS "ALTER TABLE need DROP COLUMN net_in_max_bps;"
 #define DROP_FLOORS \
     "ALTER TABLE need DROP COLUMN cpu_min_permille;" \
     "ALTER TABLE need DROP COLUMN cpu_min_since_ns;"
@@ -593,6 +594,67 @@ static void test_from_before_net_in(void **state)
     assert_int_equal(db_need_set(db, &got), 0);
     assert_int_equal(db_need_get(db, &uuid_a, &got), 1);
     assert_int_equal(got.need.net_in_max_bps, 90);
+    db_close(db);
+}
+
+/* A mask from before there were names for pCPUs is what it was. */
+static void test_from_before_cpus(void **state)
+{
+    struct db *db = open_it(DB_CREATE);
+    struct db_need need = {
+        .need = { .uuid = uuid_a, .affinity_set = true,
+                  .affinity = 0x8000000000000003 },
+    }, got;
+
+    (void)state;
+    assert_int_equal(db_need_set(db, &need), 0);
+    need = (struct db_need){ .need.uuid = uuid_b };
+    assert_int_equal(db_need_set(db, &need), 0);
+    db_close(db);
+    sql(DROP_CPUS "PRAGMA user_version = 6");
+    db = open_it(0);
+    assert_int_equal(db_need_get(db, &uuid_b, &got), 1);
+    assert_false(got.need.affinity_set);
+    assert_string_equal(got.cpus, "");
+    assert_int_equal(db_need_get(db, &uuid_a, &got), 1);
+    assert_true(got.need.affinity_set);
+    assert_true(got.need.affinity == 0x8000000000000003);
+    assert_string_equal(got.cpus, "0-1,63");
+    assert_int_equal(db_need_set(db, &got), 0);
+    assert_int_equal(db_need_get(db, &uuid_a, &got), 1);
+    assert_true(got.need.affinity == 0x8000000000000003);
+    db_close(db);
+}
+
+/* What was said is kept, and has the last word; what is fixed has a mask. */
+static void test_cpus(void **state)
+{
+    struct db *db = open_it(DB_CREATE);
+    struct db_need need = {
+        .need = { .uuid = uuid_a, .affinity_set = true, .affinity = 1 },
+        .cpus = "nodes:1,^4,cores",
+    }, got;
+
+    (void)state;
+    assert_int_equal(db_need_set(db, &need), 0);
+    assert_int_equal(db_need_get(db, &uuid_a, &got), 1);
+    assert_string_equal(got.cpus, "nodes:1,^4,cores");
+    assert_false(got.need.affinity_set);
+    assert_int_equal(got.need.affinity, 0);
+
+    strcpy(need.cpus, "0-3,^2");
+    assert_int_equal(db_need_set(db, &need), 0);
+    assert_int_equal(db_need_get(db, &uuid_a, &got), 1);
+    assert_string_equal(got.cpus, "0-3,^2");
+    assert_true(got.need.affinity_set);
+    assert_int_equal(got.need.affinity, 0xb);
+    db_close(db);
+
+    sql("UPDATE need SET cpus = 'somewhere'"); /* by hand */
+    db = open_it(0);
+    assert_int_equal(db_need_get(db, &uuid_a, &got), 1);
+    assert_string_equal(got.cpus, "");
+    assert_false(got.need.affinity_set);
     db_close(db);
 }
 
@@ -844,6 +906,8 @@ int main(void)
         TEST(test_from_before_floors),
         TEST(test_who_asked_first),
         TEST(test_from_version_1),
+        TEST(test_from_before_cpus),
+        TEST(test_cpus),
         TEST(test_learned),
         TEST(test_learned_bound),
         TEST(test_learned_disk_full),

@@ -362,9 +362,93 @@ static void publishes_on_change_only(void **state)
     free(f);
 }
 
+/* The layout as Xen's own headers have it: xl reads the same. */
+_Static_assert(sizeof(struct xen_sysctl_cputopo) == 12 &&
+               offsetof(struct xen_sysctl_cputopo, core) == 0 &&
+               offsetof(struct xen_sysctl_cputopo, socket) == 4 &&
+               offsetof(struct xen_sysctl_cputopo, node) == 8 &&
+               offsetof(struct xen_sysctl_cputopoinfo, cputopo) == 8 &&
+               XEN_SYSCTL_cputopoinfo == 16, "");
+
+static void topology(void **state)
+{
+    static struct xen_sysctl_cputopo in[AVM_PCPUS_MAX + 1];
+    struct fake *f = fake_new(XEN_SCHEDULER_ACTIVITY, 2);
+    avm_handle *h = avm_open_ops(&fake_ops, f, "");
+    struct avm_topology *t = NULL;
+    char err[256];
+    uint64_t mask;
+    uint32_t i;
+
+    (void)state;
+    for (i = 0; i <= AVM_PCPUS_MAX; i++)
+        in[i] = (struct xen_sysctl_cputopo){
+            .core = i / 2, .socket = i / 4, .node = i / 8,
+        };
+    in[5] = (struct xen_sysctl_cputopo){
+        XEN_INVALID_CORE_ID, XEN_INVALID_SOCKET_ID, XEN_INVALID_NODE_ID,
+    };
+    assert_int_equal(avm_topology_read(h, &t), -1);
+    assert_int_equal(errno, ENOSYS);
+    assert_non_null(strstr(avm_last_error(h), "topology of the pCPUs"));
+
+    f->topo = in;
+    f->nr_topo = 16;
+    f->sysctls = 0;
+    assert_int_equal(avm_topology_read(h, &t), 0);
+    assert_int_equal(f->sysctls, 1);
+    assert_int_equal(t->nr, 16);
+    assert_int_equal(t->pcpu[13].core, 6);
+    assert_int_equal(t->pcpu[13].socket, 3);
+    assert_int_equal(t->pcpu[13].node, 1);
+    assert_int_equal(t->pcpu[5].node, AVM_PCPU_UNKNOWN);
+    assert_int_equal(avm_cpus_resolve("socket:1", t, NULL, &mask, err,
+                                      sizeof(err)), 0);
+    assert_true(mask == 0xd0);
+    avm_topology_free(t);
+
+    f->nr_topo = AVM_PCPUS_MAX;
+    assert_int_equal(avm_topology_read(h, &t), 0);
+    assert_int_equal(t->pcpu[AVM_PCPUS_MAX - 1].core, AVM_PCPUS_MAX / 2 - 1);
+    avm_topology_free(t);
+    f->nr_topo = AVM_PCPUS_MAX + 1; /* not all of it was written */
+    assert_int_equal(avm_topology_read(h, &t), -1);
+    assert_int_equal(errno, EIO);
+    f->nr_topo = 0;
+    assert_int_equal(avm_topology_read(h, &t), -1);
+    assert_int_equal(errno, EIO);
+    avm_close(h);
+    free(f);
+}
+
+/* All pCPUs of the pool, by number: what is wished can be read back. */
+static void whole_pool(void **state)
+{
+    struct fake *f = fake_new(XEN_SCHEDULER_ACTIVITY, 2);
+    avm_handle *h = avm_open_ops(&fake_ops, f, "");
+    struct avm_change c = { .domid = 2, .knob = AVM_KNOB_AFFINITY,
+                            .before = 1 };
+    struct avm_info info;
+    uint64_t actual;
+    char err[256];
+
+    (void)state;
+    memcpy(c.uuid.b, f->dom[1].uuid, 16);
+    f->dom[1].affinity = 1;
+    assert_int_equal(avm_info(h, &info), 0);
+    assert_int_equal(avm_cpus_resolve("0-3", NULL, &info.host.pool[0],
+                                      &c.after, err, sizeof(err)), 0);
+    assert_int_equal(avm_apply(h, &c), 0);
+    assert_int_equal(avm_verify(h, &c, &actual), 0);
+    avm_close(h);
+    free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(topology),
+        cmocka_unit_test(whole_pool),
         cmocka_unit_test(finds_the_version),
         cmocka_unit_test(reads_all_domains_in_few_calls),
         cmocka_unit_test(a_thousand_domains_in_ten_calls),

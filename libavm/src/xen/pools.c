@@ -6,7 +6,7 @@
 #include "edge.h"
 
 /* More pCPUs than any Xen is built for. */
-#define MAX_PCPUS 16384
+#define MAX_PCPUS AVM_PCPUS_MAX
 
 static void count_pcpus(const uint8_t *map, struct avm_pool *p)
 {
