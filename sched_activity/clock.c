@@ -536,7 +536,7 @@ static void act_charge_special(struct act_unit *su, s_time_t delta,
         act_look_at_slice(su, now);
     else if ( !act_before(su->vruntime, su->vdeadline) || act_in_debt(su, now) )
     {
-        if ( su->at_work && act_event_long_ago(su, now) )
+        if ( su->at_work )
             act_event_at_home(su, true);
         act_expire_slice(su, now);
     }

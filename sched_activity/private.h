@@ -518,13 +518,6 @@ static inline bool act_event_came(const struct act_unit *su, s_time_t now)
     return event >= su->picked && now < event + act_probe(su);
 }
 
-/* Has @su, which runs, had time for a whole boost since the last event came? */
-static inline bool act_event_long_ago(const struct act_unit *su, s_time_t now)
-{
-    return now - su->unit->vcpu_list->activity.event_time >=
-           act_boost_slice(su);
-}
-
 /* @su loses its pCPU although it could go on; what an event brought may wait. */
 static inline void act_event_preempted(struct act_unit *su, s_time_t now)
 {

@@ -227,6 +227,39 @@ static void background(void)
     end();
 }
 
+/*
+ * An event that comes while the guest is in debt waits until that is paid, not until it
+ * would have its turn anyway: no other one may come, as a guest that does not run sets no
+ * timers.
+ */
+static void event_in_debt(void)
+{
+    struct act_unit *su;
+    struct vcpu *v;
+    unsigned int i;
+    uint64_t before;
+
+    boot(1);
+    v = hog(1, 0)->vcpu[0];
+    su = act_unit(v->sched_unit);
+    for ( i = 2; i <= 5; i++ )
+        hog(i, 0);
+    put(v->domain, XEN_SCHED_ACTIVITY_SET_URGENCY, 0, 0,
+        XEN_SCHED_ACTIVITY_URGENCY_INTERACTIVE, 600000);
+    for ( i = 0; i < 1000 && !act_in_debt(su, sim.now_ns); i++ )
+    {
+        sim_event(v, XEN_SCHED_ACTIVITY_EVENT_VIRQ);
+        sim_run(MILLISECS(1));
+    }
+    expect(su->state == ACT_QUEUED && act_in_debt(su, sim.now_ns),
+           "who is sent events all the time is in debt after %u ms", i);
+    before = su->boosts;
+    sim_event(v, XEN_SCHED_ACTIVITY_EVENT_VIRQ);
+    sim_run(MILLISECS(5));
+    expect(su->boosts > before, "5 ms later its last event is looked at");
+    sim_shutdown();
+}
+
 /* Two that compute get a core each, not two threads of one. */
 static void idle_core(void)
 {
@@ -256,6 +289,7 @@ const struct test evidence_tests[] = {
     { "evidence: ticks only", ticks_only },
     { "evidence: a long task", long_task },
     { "evidence: background", background },
+    { "evidence: an event for one that is in debt", event_in_debt },
     { "an idle core first", idle_core },
     { NULL, NULL }
 };
