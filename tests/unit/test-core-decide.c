@@ -88,7 +88,7 @@ static void urgency_ends_with_the_declaration(void **state)
     assert_int_equal(w->kind, AVM_WISH_DECLARED);
     assert_int_equal(w->to, AVM_URGENCY_NORMAL);
     assert_string_equal(w->reason,
-                        "its role is background now: interactive no longer");
+                        "declared background now: interactive no longer");
 
     d.role = AVM_ROLE_NORMAL;
     d.params.urgency = AVM_URGENCY_CRITICAL;

@@ -230,7 +230,7 @@ static void decide_urgency(const struct avm_domain *d, size_t i,
                   d->role == AVM_ROLE_BACKGROUND))) {
         x = avm_wish_add(w, n, d, i, AVM_KNOB_URGENCY, AVM_WISH_DECLARED, now,
                          AVM_URGENCY_NORMAL, 1000);
-        avm_text(x->reason, "its role is %s now: %s no longer",
+        avm_text(x->reason, "declared %s now: %s no longer",
                  avm_role_name(d->role), avm_urgency_name(now));
         return;
     }
