@@ -21,13 +21,7 @@ size_t avm_renewals(avm_state *st, uint64_t now_ms, struct avm_change *change,
 
         if (!avm_lease_due(m, now_ms))
             continue;
-        memset(x, 0, sizeof(*x));
-        x->uuid = d->uuid;
-        x->domid = d->domid;
-        memcpy(x->untrusted_name, d->untrusted_name,
-               sizeof(x->untrusted_name));
-        x->knob = AVM_KNOB_URGENCY;
-        x->state = AVM_CHANGE_READY;
+        avm_change_begin(x, d, AVM_KNOB_URGENCY, AVM_CHANGE_READY);
         x->before = x->after = m->knob[AVM_KNOB_URGENCY].last;
         x->lease_ms = st->config.lease_ms;
         avm_text(x->reason, "lease renewed");
@@ -131,13 +125,7 @@ size_t avm_undo_list(const avm_state *st, const struct avm_uuid *uuid,
 
             if (!km->ours)
                 continue;
-            memset(x, 0, sizeof(*x));
-            x->uuid = d->uuid;
-            x->domid = d->domid;
-            memcpy(x->untrusted_name, d->untrusted_name,
-                   sizeof(x->untrusted_name));
-            x->knob = k;
-            x->state = AVM_CHANGE_READY;
+            avm_change_begin(x, d, (enum avm_knob)k, AVM_CHANGE_READY);
             x->before = km->last;
             x->after = km->original;
             avm_text(x->reason, "back to what it was before the first change");

@@ -146,12 +146,9 @@ static void test_places(void **state)
     expect_place(NULL, NULL, "");
 }
 
-/* One whose parameters cannot be read is no reason to refuse all needs. */
-static void test_places_unreadable(void **state)
+/* Of two nodes with two pCPUs each, hog is on its own. */
+static void start_on_node(void)
 {
-    struct avm_params was;
-
-    (void)state;
     xen.pcpus = 0xf;
     xen.nr_topo = 4;
     start(AVM_MODE_AUTO);
@@ -159,6 +156,15 @@ static void test_places_unreadable(void **state)
     ask_ok(NEED_NODE);
     tick(2);
     assert_true(xen.dom[2].params.affinity == 0xc);
+}
+
+/* One whose parameters cannot be read is no reason to refuse all needs. */
+static void test_places_unreadable(void **state)
+{
+    struct avm_params was;
+
+    (void)state;
+    start_on_node();
     was = xen.dom[2].params;
     xen.dom[2].params = (struct avm_params){ 0 };
     xen.pcpus = 0x3;
@@ -182,13 +188,7 @@ static void test_places_moved_by_xen(void **state)
     int before;
 
     (void)state;
-    xen.pcpus = 0xf;
-    xen.nr_topo = 4;
-    start(AVM_MODE_AUTO);
-    tick(3);
-    ask_ok(NEED_NODE);
-    tick(2);
-    assert_true(xen.dom[2].params.affinity == 0xc);
+    start_on_node();
     before = xen.applies;
     xen.pcpus = 0x3;
     xen.dom[2].params.affinity = UINT64_MAX;

@@ -365,6 +365,10 @@ void avm_reallocate(const struct avm_config *c, const struct avm_domain *dom,
                     const struct avm_wish *wish, size_t nr_wishes,
                     struct avm_change *change, size_t *order);
 
+/* A change of the domain that says nothing yet of values, reasons and leases. */
+void avm_change_begin(struct avm_change *x, const struct avm_domain *d,
+                      enum avm_knob knob, enum avm_change_state state);
+
 /*
  * Compares what was read with what we wrote last. True if someone else changed
  * it: 'change' says what, and the memory has adopted it. now_ms is the time of

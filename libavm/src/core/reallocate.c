@@ -41,15 +41,22 @@ static int turn(const struct avm_wish *w)
     }
 }
 
-static void make_change(const struct avm_config *c, const struct avm_domain *d,
-                        const struct avm_wish *w, struct avm_change *x)
+void avm_change_begin(struct avm_change *x, const struct avm_domain *d,
+                      enum avm_knob knob, enum avm_change_state state)
 {
     memset(x, 0, sizeof(*x));
     x->uuid = d->uuid;
     x->domid = d->domid;
     memcpy(x->untrusted_name, d->untrusted_name, sizeof(x->untrusted_name));
-    x->knob = w->knob;
-    x->state = w->refused ? AVM_CHANGE_REFUSED : AVM_CHANGE_READY;
+    x->knob = knob;
+    x->state = state;
+}
+
+static void make_change(const struct avm_config *c, const struct avm_domain *d,
+                        const struct avm_wish *w, struct avm_change *x)
+{
+    avm_change_begin(x, d, w->knob,
+                     w->refused ? AVM_CHANGE_REFUSED : AVM_CHANGE_READY);
     x->before = w->from;
     x->after = w->to;
     if (w->knob == AVM_KNOB_WEIGHT && w->kind != AVM_WISH_DECLARED)
@@ -161,13 +168,7 @@ bool avm_foreign_check(const struct avm_config *c, const struct avm_domain *d,
         }
     }
 
-    memset(change, 0, sizeof(*change));
-    change->uuid = d->uuid;
-    change->domid = d->domid;
-    memcpy(change->untrusted_name, d->untrusted_name,
-           sizeof(change->untrusted_name));
-    change->knob = knob;
-    change->state = AVM_CHANGE_FOREIGN;
+    avm_change_begin(change, d, knob, AVM_CHANGE_FOREIGN);
     change->before = k->last;
     change->after = value;
     avm_text(change->reason, "someone else set it to %" PRIu64 ": taken as the "

@@ -155,12 +155,14 @@ weighs() {
 }
 
 test_disk() {
+    local before
     guest_run desktop "diskread bytes=16384 seconds=3600"
     guest_run scan "diskread bytes=65536 seconds=3600"
     sleep 1
     rates 3 read_by desktop scan
     say "figures: disk, no roles: desktop ${RATE[desktop]} kB/s," \
         "scan ${RATE[scan]} kB/s"
+    before=${RATE[desktop]}
     avm need-set desktop --role=interactive
     avm need-set scan --role=background
     wait_for 30 "desktop's share" \
@@ -175,6 +177,7 @@ test_disk() {
     rates 3 read_by desktop scan
     say "figures: disk, desktop interactive and scan in the background:" \
         "desktop ${RATE[desktop]} kB/s, scan ${RATE[scan]} kB/s"
+    check "desktop reads more than before" [ "${RATE[desktop]}" -gt "$before" ]
     check "desktop reads at least three times as much as scan" \
         is_at_least "${RATE[desktop]}" 300 "${RATE[scan]}"
     check "scan does not starve" [ "${RATE[scan]}" -gt 0 ]
