@@ -63,6 +63,7 @@ static void *cf_check act_alloc_pdata(const struct scheduler *ops, int cpu)
     fresh->socket = cpu_to_socket(cpu);
     for ( i = 0; i < ACT_CLASSES; i++ )
         fresh->tree[i] = RB_ROOT;
+    INIT_LIST_HEAD(&fresh->units);
     INIT_LIST_HEAD(&fresh->parked);
     INIT_LIST_HEAD(&fresh->reserved);
 
@@ -115,19 +116,16 @@ static void cf_check act_free_pdata(const struct scheduler *ops, void *pcpu,
     xfree(pc);
 }
 
-/* Both locks are held. */
-static void act_cpus_changed(struct act_private *prv, struct act_runqueue *rq)
+/* The lock of the queue is held. */
+static void act_cpus_changed(struct act_runqueue *rq)
 {
-    const struct act_dom *dom;
     struct act_unit *su;
 
     rq->nr_cpus = cpumask_weight(&rq->cpus);
     rq->round.up_to = 0;
 
-    list_for_each_entry ( dom, &prv->doms, elem )
-        list_for_each_entry ( su, &dom->units, elem )
-            if ( su->rq == rq )
-                act_restrict(su, su->unit->cpu_hard_affinity);
+    list_for_each_entry ( su, &rq->units, queue_elem )
+        act_restrict(su, su->unit->cpu_hard_affinity);
 }
 
 /* @cpu comes to us. The lock of its old scheduler is held, which has no order to
@@ -148,7 +146,7 @@ static spinlock_t *cf_check act_switch_sched(struct scheduler *ops,
     spin_lock(&rq->lock);
     __cpumask_set_cpu(cpu, &rq->cpus);
     __cpumask_set_cpu(cpu, &rq->idle);
-    act_cpus_changed(prv, rq);
+    act_cpus_changed(rq);
     spin_unlock(&rq->lock);
     cpumask_set_cpu(cpu, &prv->idle);
     write_unlock(&prv->lock);
@@ -172,7 +170,7 @@ static void cf_check act_deinit_pdata(const struct scheduler *ops, void *pcpu,
     __cpumask_clear_cpu(cpu, &rq->cpus);
     __cpumask_clear_cpu(cpu, &rq->idle);
     __cpumask_clear_cpu(cpu, &rq->tickled);
-    act_cpus_changed(prv, rq);
+    act_cpus_changed(rq);
     act_reserve_shrink(prv, rq);
     act_tickle_queued(rq, ACT_FAIR, NOW());
     spin_unlock(&rq->lock);
@@ -270,6 +268,7 @@ static void *cf_check act_alloc_udata(const struct scheduler *ops,
     su->state = ACT_OUT;
     su->class = ACT_FAIR;
     INIT_LIST_HEAD(&su->elem);
+    INIT_LIST_HEAD(&su->queue_elem);
     INIT_LIST_HEAD(&su->parked_elem);
     INIT_LIST_HEAD(&su->reserved_elem);
     if ( dd )
@@ -528,7 +527,7 @@ static void cf_check act_adjust_affinity(const struct scheduler *ops,
     /* Also for units that are not inserted yet, and idle ones. */
     if ( su && su->rq && hard )
     {
-        act_restrict(su, hard);
+        act_new_affinity(su, hard, NOW());
         act_reserve_affinity(su);
     }
 }

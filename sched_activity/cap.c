@@ -334,6 +334,7 @@ static void act_cap_unpark_all(struct act_dom *dom)
             }
 
             act_cap_unpark(su);
+            act_resume(su, now);
             act_enqueue(su, now);
             act_tickle(su, now);
         }

@@ -20,18 +20,12 @@
  * weight or of affinity, must neither save up nor owe without end.
  *
  * The clock means something only for units that compete. If some may not use all
- * pCPUs of the queue, they advance at paces of their own; then a unit is compared
- * with those only that may use a pCPU which it may use, too.
+ * pCPUs of the queue, or have one for themselves by their weight, they advance at paces
+ * of their own; then a unit is compared with those of its level (level.c).
  */
 #include <xen/lib.h>
 
 #include "private.h"
-
-/*
- * Three times the longest burst of usual servers (a few milliseconds), and half
- * a round: nobody else waits for longer because of it than for its turn.
- */
-#define ACT_LAG_MAX MILLISECS(15)
 
 /*
  * A boost may last for so many of the shortest slices: with the defaults for 2
@@ -40,23 +34,17 @@
  */
 #define ACT_BOOST_SLICES 4
 
-/* Among units that compete the spread is below one slice; twice that leaves them
- * alone. */
-#define ACT_SPREAD_SLICES 2
+/* So long after they were seen units are taken to be on levels: some rounds. */
+#define ACT_LEVELS_FOR SECONDS(1)
+
+/* Longer than any level is ahead of another, and short enough for sums of offsets. */
+#define ACT_SIGHT SECONDS(16)
 
 /* Offsets are kept so small that their sums do not overflow: about 18 minutes. */
 #define ACT_OFFSET_MAX ((s_time_t)1 << 40)
 
-static inline s_time_t act_virtual(const struct act_unit *su, s_time_t ns)
-{
-    if ( likely(su->weight == ACT_WEIGHT_SCALE) )
-        return ns;
-
-    return ns * ACT_WEIGHT_SCALE / su->weight;
-}
-
 /* The virtual time of @su at @now, of which it may run a part just then. */
-static s_time_t act_vruntime(const struct act_unit *su, s_time_t now)
+s_time_t act_vruntime(const struct act_unit *su, s_time_t now)
 {
     return act_pays(su) && now > su->charged
            ? su->vruntime + act_virtual(su, now - su->charged) : su->vruntime;
@@ -88,7 +76,7 @@ static inline s_time_t act_clock_read(struct act_clock *clock, s_time_t now)
     return clock->base + mean;
 }
 
-static void act_set_vruntime(struct act_unit *su, s_time_t vruntime)
+void act_set_vruntime(struct act_unit *su, s_time_t vruntime)
 {
     if ( su->active )
         su->rq->clock.offset += (vruntime - su->vruntime) * su->weight;
@@ -155,65 +143,44 @@ void act_clock_payer(struct act_unit *su, struct act_unit *donor)
         act_clock_count(su);
 }
 
-/* Sums for the mean virtual time of some units. */
-struct act_mean {
-    s_time_t base;                /* virtual time that the sum counts from  */
-    s_time_t sum;                 /* of weight * (virtual time - base)      */
-    uint64_t weight;              /* their sum                              */
-};
-
-static void act_mean_add(struct act_mean *mean, const struct act_unit *su,
-                         const struct act_unit *other, s_time_t now)
+/*
+ * The virtual time that @su is to be compared with, if it may use the pCPUs of @hard.
+ * False: there is none.
+ */
+bool act_vtime(const struct act_unit *su, const cpumask_t *hard, s_time_t now,
+               s_time_t *vtime)
 {
-    s_time_t vruntime;
+    struct act_runqueue *rq = su->rq;
+    struct act_level level;
 
-    if ( other == su || !other->active ||
-         !cpumask_intersects(other->unit->cpu_hard_affinity,
-                             su->unit->cpu_hard_affinity) )
-        return;
-
-    vruntime = act_vruntime(other, now);
-    if ( !mean->weight )
-        mean->base = vruntime;
-    mean->weight += other->weight;
-    mean->sum += (vruntime - mean->base) * other->weight;
-}
-
-/* The mean of those that may use a pCPU that @su may use. False: there are none. */
-static bool act_competitors(const struct act_unit *su, s_time_t now,
-                            s_time_t *vtime)
-{
-    const struct act_runqueue *rq = su->rq;
-    struct act_mean mean = { .weight = 0 };
-    const struct act_unit *other = rq->first[ACT_FAIR];
-    unsigned int i, cpu;
-
-    for_each_cpu ( cpu, &rq->cpus )
+    if ( act_has_levels(rq, now) )
     {
-        const struct act_unit *cur = act_running(cpu);
+        bool known = act_find_level(su, hard, now, &level);
 
-        if ( cur && cur->running )
-            act_mean_add(&mean, su, cur, now);
+        *vtime = level.vtime;
+
+        return known;
     }
 
-    for ( i = 0; other && i < ACT_LOOK_UNITS; other = act_after(other), i++ )
-        act_mean_add(&mean, su, other, now);
-
-    if ( !mean.weight )
-        return false;
-
-    *vtime = mean.base + mean.sum / (s_time_t)mean.weight;
+    *vtime = act_clock_read(&rq->clock, now);
 
     return true;
 }
 
-/* The virtual time that @su is to be compared with. False: there is none. */
-static inline bool act_vtime(const struct act_unit *su, s_time_t now, s_time_t *vtime)
+/* The same, of those who are in its way. */
+bool act_own_vtime(const struct act_unit *su, s_time_t now, s_time_t *vtime)
 {
     struct act_runqueue *rq = su->rq;
+    struct act_level level;
 
-    if ( rq->nr_restricted )
-        return act_competitors(su, now, vtime);
+    if ( act_has_levels(rq, now) )
+    {
+        bool known = act_own_level(su, now, &level);
+
+        *vtime = level.vtime;
+
+        return known;
+    }
 
     *vtime = act_clock_read(&rq->clock, now);
 
@@ -225,7 +192,7 @@ s_time_t act_lag(const struct act_unit *su, s_time_t now)
 {
     s_time_t vtime;
 
-    return act_vtime(su, now, &vtime)
+    return act_own_vtime(su, now, &vtime)
            ? act_real(su, vtime - act_vruntime(su, now)) : 0;
 }
 
@@ -239,7 +206,7 @@ static void act_set_weight(struct act_unit *su, unsigned int weight,
     struct act_clock *clock = &su->rq->clock;
     s_time_t vtime, vruntime = su->vruntime;
 
-    if ( su->weight && act_vtime(su, now, &vtime) )
+    if ( su->weight && act_own_vtime(su, now, &vtime) )
         vruntime = vtime + (vruntime - vtime) * su->weight / weight;
     if ( su->active )
     {
@@ -260,19 +227,17 @@ static void act_look_at_weight(struct act_unit *su, s_time_t now)
 }
 
 /*
- * Is @su so far ahead of its competitors that it may not be urgent? They may come
- * with ACT_LAG_MAX that they are owed, which is no debt of its.
+ * Is @su so far ahead of its competitors that it may not be urgent? Nor if they are on a
+ * level below: it needs no urgency where they are not.
  */
 bool act_in_debt(const struct act_unit *su, s_time_t now)
 {
-    s_time_t debt_max = su->dom->prv->params.debt_max, vtime;
+    s_time_t vtime;
 
-    if ( !debt_max )
-        return true;
-
-    return act_vtime(su, now, &vtime) &&
-           !act_before(act_vruntime(su, now),
-                       vtime + act_virtual(su, debt_max + ACT_LAG_MAX));
+    return !su->dom->prv->params.debt_max ||
+           (act_vtime(su, su->unit->cpu_hard_affinity, now, &vtime) &&
+            !act_before(act_vruntime(su, now),
+                        vtime + act_virtual(su, act_debt_line(su))));
 }
 
 /*
@@ -285,34 +250,45 @@ s_time_t act_debt_over(const struct act_unit *su, s_time_t now)
     const struct act_clock *clock = &su->rq->clock;
     s_time_t vtime, left;
 
-    if ( !clock->nr_running || !act_vtime(su, now, &vtime) )
+    if ( !clock->nr_running ||
+         !act_vtime(su, su->unit->cpu_hard_affinity, now, &vtime) )
         return now + params->slice_min;
 
     left = su->vruntime - vtime -
-           act_virtual(su, params->debt_max + ACT_LAG_MAX - params->slice_min);
+           act_virtual(su, act_debt_line(su) - params->slice_min);
 
     return now + max(left * (s_time_t)clock->weight /
                      (s_time_t)(ACT_WEIGHT_SCALE * clock->nr_running),
                      params->slice_min);
 }
 
+/* Rounds of which a whole number makes up 100 ms. */
+static const s_time_t act_rounds[] = {
+    MILLISECS(100) / 50, MILLISECS(100) / 20, MILLISECS(100) / 10,
+    MILLISECS(100) / 8, MILLISECS(100) / 5, MILLISECS(100) / 4,
+    MILLISECS(100) / 2, MILLISECS(100)
+};
+
+/* The first that has room on @nr_cpus for @want, which the last one has. */
+static unsigned int act_find_round(s_time_t want, unsigned int nr_cpus)
+{
+    unsigned int i;
+
+    for ( i = 0; act_rounds[i] * nr_cpus < want; i++ )
+        continue;
+
+    return i;
+}
+
 /* As act_round(), of which the present length is not known to be right. */
 static noinline s_time_t act_new_round(struct act_runqueue *rq, s_time_t want)
 {
-    static const s_time_t lengths[] = {
-        MILLISECS(100) / 50, MILLISECS(100) / 20, MILLISECS(100) / 10,
-        MILLISECS(100) / 8, MILLISECS(100) / 5, MILLISECS(100) / 4,
-        MILLISECS(100) / 2, MILLISECS(100)
-    };
-    unsigned int i;
-
-    for ( i = 0; lengths[i] * rq->nr_cpus < want; i++ )
-        continue;
+    unsigned int i = act_find_round(want, rq->nr_cpus);
 
     rq->round = (struct act_round){
-        .length = lengths[i],
-        .above = i ? lengths[i - 1] * rq->nr_cpus : 0,
-        .up_to = lengths[i] * rq->nr_cpus,
+        .length = act_rounds[i],
+        .above = i ? act_rounds[i - 1] * rq->nr_cpus : 0,
+        .up_to = act_rounds[i] * rq->nr_cpus,
     };
 
     return rq->round.length;
@@ -353,12 +329,43 @@ static inline s_time_t act_part(const struct act_unit *su)
     return min(max(part, params->slice_min), round);
 }
 
+/* The same on @level: units there have a turn each in a round of their own. */
+static s_time_t act_part_of_level(const struct act_unit *su,
+                                  const struct act_level *level)
+{
+    const struct act_params *params = &su->dom->prv->params;
+    s_time_t want = params->slice_max / 2 * level->nr, round, part;
+
+    round = MILLISECS(100) * level->nr_cpus < want
+            ? want / level->nr_cpus
+            : act_rounds[act_find_round(want, level->nr_cpus)];
+    part = round * level->nr_cpus * su->weight / level->weight;
+
+    return min(max(part, params->slice_min), round);
+}
+
+/* How far units of a level that are in no debt are apart, in time of @su. */
+s_time_t act_near(const struct act_unit *su)
+{
+    return ACT_LAG_MAX + act_part(su);
+}
+
+/*
+ * How far units of a level can be apart, in time of @su: one may be in debt, another
+ * one come with what it is owed, and both are in the middle of a slice.
+ */
+s_time_t act_reach(const struct act_unit *su)
+{
+    return act_debt_line(su) + ACT_LAG_MAX + ACT_SPREAD_SLICES * act_part(su);
+}
+
 s_time_t act_boost_slice(const struct act_unit *su)
 {
     return ACT_BOOST_SLICES * su->dom->prv->params.slice_min;
 }
 
-static inline s_time_t act_slice(const struct act_unit *su)
+/* @part: of a round. */
+static inline s_time_t act_slice(const struct act_unit *su, s_time_t part)
 {
     s_time_t burst = max(su->burst, su->burst_avg);
 
@@ -366,26 +373,36 @@ static inline s_time_t act_slice(const struct act_unit *su)
         return act_boost_slice(su);
 
     /* Twice the burst, so that a burst of usual length fits into one slice. */
-    return min(max(2 * burst, su->dom->prv->params.slice_min),
-               act_part(su));
+    return min(max(2 * burst, su->dom->prv->params.slice_min), part);
+}
+
+/*
+ * How far from @vtime, that of its competitors, @su may be. False: if all have
+ * reservations they have no clock; then they have no bounds.
+ */
+static bool act_bounds(const struct act_unit *su, s_time_t vtime, s_time_t *first,
+                       s_time_t *last)
+{
+    s_time_t spread;
+
+    if ( su->reserve_slice && !su->rq->clock.weight )
+        return false;
+
+    spread = act_virtual(su, ACT_SPREAD_SLICES * act_part(su));
+    *first = vtime - max(spread, act_virtual(su, ACT_LAG_MAX));
+    /* What was borrowed is not forgiven. */
+    *last = vtime + spread + act_virtual(su, act_debt_line(su) + su->reserve_slice);
+
+    return true;
 }
 
 /* Fetch @su, if it is farther away from @vtime than it may be. */
-static noinline void act_fetch(struct act_unit *su, s_time_t vtime,
-                               s_time_t lag_max)
+static noinline void act_fetch(struct act_unit *su, s_time_t vtime)
 {
-    const struct act_params *params = &su->dom->prv->params;
-    s_time_t spread, first, last;
+    s_time_t first, last;
 
-    /* If all have reservations they have no clock; then they have no bounds. */
-    if ( su->reserve_slice && !su->rq->clock.weight )
+    if ( !act_bounds(su, vtime, &first, &last) )
         return;
-
-    spread = act_virtual(su, ACT_SPREAD_SLICES * act_part(su));
-    first = vtime - max(spread, lag_max);
-    /* What was borrowed is not forgiven. */
-    last = vtime + spread + act_virtual(su, params->debt_max + ACT_LAG_MAX +
-                                            su->reserve_slice);
 
     if ( act_before(su->vruntime, first) )
         act_set_vruntime(su, first);
@@ -393,20 +410,59 @@ static noinline void act_fetch(struct act_unit *su, s_time_t vtime,
         act_set_vruntime(su, last);
 }
 
+/* Its bounds are farther away than this on both sides. */
+static inline bool act_looks_far(const struct act_unit *su, s_time_t vtime)
+{
+    return unlikely(act_beyond(su->vruntime - vtime, act_virtual(su, ACT_LAG_MAX)));
+}
+
 /* Keep @su near @vtime, that of its competitors. */
 static inline void act_keep_near(struct act_unit *su, s_time_t vtime)
 {
-    s_time_t lag_max = act_virtual(su, ACT_LAG_MAX);
-
-    /* Its bounds are farther away than this on both sides. */
-    if ( unlikely(act_beyond(su->vruntime - vtime, lag_max)) )
-        act_fetch(su, vtime, lag_max);
+    if ( act_looks_far(su, vtime) )
+        act_fetch(su, vtime);
 }
 
-static inline void act_start_slice(struct act_unit *su)
+/*
+ * One that competes cannot get so far away from the clock: others do not compete
+ * with it, as they have pCPUs for themselves by their weights.
+ */
+static noinline void act_look_for_levels(struct act_unit *su, s_time_t now)
 {
-    su->vdeadline = su->vruntime + act_virtual(su, act_slice(su));
+    s_time_t vtime = act_clock_read(&su->rq->clock, now), first, last;
+
+    if ( su->active && !su->rq->nr_restricted &&
+         act_bounds(su, vtime, &first, &last) &&
+         (act_before(su->vruntime, first) || act_before(last, su->vruntime)) )
+        su->rq->levels_until = now + ACT_LEVELS_FOR;
+}
+
+static inline void act_start_slice(struct act_unit *su, s_time_t part)
+{
+    su->vdeadline = su->vruntime + act_virtual(su, act_slice(su, part));
     act_trace(slice, su);
+}
+
+/* As act_start_slice(), in a queue of which units are on levels. */
+static noinline void act_start_slice_on_level(struct act_unit *su, s_time_t now)
+{
+    struct act_level level;
+
+    act_start_slice(su, act_own_level(su, now, &level)
+                        ? act_part_of_level(su, &level) : act_part(su));
+    act_close_gap(su);
+}
+
+/* As act_new_slice(), there. */
+static noinline void act_new_slice_on_level(struct act_unit *su, s_time_t now)
+{
+    s_time_t vtime;
+
+    act_look_for_levels(su, now);
+    /* Levels are kept near each other, and so are those who compete on one. */
+    if ( !su->active && act_own_vtime(su, now, &vtime) )
+        act_keep_near(su, vtime);
+    act_start_slice_on_level(su, now);
 }
 
 void act_new_slice(struct act_unit *su, s_time_t now)
@@ -414,18 +470,41 @@ void act_new_slice(struct act_unit *su, s_time_t now)
     s_time_t vtime;
 
     act_look_at_weight(su, now);
-    if ( act_vtime(su, now, &vtime) )
-        act_keep_near(su, vtime);
-    act_start_slice(su);
+    if ( act_has_levels(su->rq, now) )
+    {
+        act_new_slice_on_level(su, now);
+        return;
+    }
+
+    vtime = act_clock_read(&su->rq->clock, now);
+    if ( act_looks_far(su, vtime) )
+    {
+        if ( su->active )
+            act_look_for_levels(su, now);
+        else
+            act_fetch(su, vtime);
+    }
+    act_start_slice(su, act_part(su));
 }
 
-/* @su has just woken, or come from another queue, and has no slice. */
-void act_place(struct act_unit *su, s_time_t now)
+/*
+ * @su has slept while nobody was in its way. What it owes, or is owed, shows when it
+ * meets those that it competes with; until then it only has to be in sight.
+ */
+static void act_keep_in_sight(struct act_unit *su, s_time_t now)
+{
+    s_time_t vtime = act_clock_read(&su->rq->clock, now);
+
+    if ( act_beyond(su->vruntime - vtime, ACT_SIGHT) )
+        su->vruntime = vtime;
+}
+
+/* @su did not compete: what it is owed is bounded. */
+static void act_come_back(struct act_unit *su, s_time_t now)
 {
     s_time_t vtime;
 
-    act_look_at_weight(su, now);
-    if ( act_vtime(su, now, &vtime) )
+    if ( act_own_vtime(su, now, &vtime) )
     {
         s_time_t first = vtime - act_virtual(su, ACT_LAG_MAX);
 
@@ -433,7 +512,28 @@ void act_place(struct act_unit *su, s_time_t now)
             su->vruntime = first;
         act_keep_near(su, vtime);
     }
-    act_start_slice(su);
+    else
+        act_keep_in_sight(su, now);
+}
+
+/* @su has a budget again, and goes on with its slice. */
+void act_resume(struct act_unit *su, s_time_t now)
+{
+    s_time_t vruntime = su->vruntime;
+
+    act_come_back(su, now);
+    su->vdeadline += su->vruntime - vruntime;
+}
+
+/* @su has just woken, or come from another queue, and has no slice. */
+void act_place(struct act_unit *su, s_time_t now)
+{
+    act_look_at_weight(su, now);
+    act_come_back(su, now);
+    if ( act_has_levels(su->rq, now) )
+        act_start_slice_on_level(su, now);
+    else
+        act_start_slice(su, act_part(su));
 }
 
 /*
@@ -447,10 +547,11 @@ void act_assign(struct act_unit *su, struct act_runqueue *rq, s_time_t now)
     ASSERT(!su->rq && su->state == ACT_OUT);
 
     su->rq = rq;
+    list_add_tail(&su->queue_elem, &rq->units);
     rq->nr_units++;
     act_restrict(su, su->unit->cpu_hard_affinity);
     su->weight = read_atomic(&su->dom->weight);
-    if ( act_vtime(su, now, &vtime) )
+    if ( act_own_vtime(su, now, &vtime) )
         su->vruntime += vtime;
 }
 
@@ -461,22 +562,14 @@ void act_unassign(struct act_unit *su, s_time_t now)
     ASSERT(su->rq && su->state == ACT_OUT);
 
     act_deactivate(su);
-    if ( act_vtime(su, now, &vtime) )
+    if ( act_own_vtime(su, now, &vtime) )
         su->vruntime -= vtime;
     else
         su->vruntime = 0;
-    su->rq->nr_restricted -= su->restricted;
-    su->restricted = false;
+    act_restrict(su, &su->rq->cpus);
+    list_del_init(&su->queue_elem);
     su->rq->nr_units--;
     su->rq = NULL;
-}
-
-/* @su may use the pCPUs of @hard from now on. */
-void act_restrict(struct act_unit *su, const cpumask_t *hard)
-{
-    su->rq->nr_restricted -= su->restricted;
-    su->restricted = !cpumask_subset(&su->rq->cpus, hard);
-    su->rq->nr_restricted += su->restricted;
 }
 
 void act_pay_lent(struct act_unit *su)

@@ -5,6 +5,7 @@
  * Files:
  *   activity.c  the operations Xen's scheduler core calls; placement
  *   clock.c     virtual time, lag and slices
+ *   level.c     the same where not everybody competes with everybody
  *   queue.c     order and choice: deadlines, classes, preemption
  *   event.c     events for units that wait: which of them matter
  *   gang.c      vCPUs of a guest that wait for each other
@@ -135,6 +136,14 @@ struct act_clock {
     s_time_t charged;             /* ... and the sum of up to when they did */
 };
 
+/* What a unit competes with, where not everybody competes with everybody. */
+struct act_level {
+    s_time_t vtime;               /* mean virtual time of the others        */
+    uint64_t weight;              /* sum of the weights, with its own       */
+    unsigned int nr;              /* units, with itself                     */
+    unsigned int nr_cpus;         /* that serve them                        */
+};
+
 /* How long a round is, as long as what all ask for stays within these bounds. */
 struct act_round {
     s_time_t length;
@@ -147,9 +156,11 @@ struct act_runqueue {
     unsigned int socket;          /* that all its pCPUs are in              */
     unsigned int refs;            /* pCPUs allocated to it; private lock    */
     unsigned int nr_cpus;         /* weight of cpus                         */
-    unsigned int nr_units;        /* units assigned to it                   */
+    struct list_head units;       /* act_unit.queue_elem: assigned to it, ... */
+    unsigned int nr_units;        /* ... and how many                       */
     unsigned int nr_restricted;   /* of these, may not use all of cpus      */
     unsigned int nr_queued;       /* units in the trees                     */
+    s_time_t levels_until;        /* units are on levels (level.c)          */
     struct act_clock clock;       /* of its active units                    */
     struct act_round round;       /* its present length                     */
     struct rb_root tree[ACT_CLASSES]; /* each by act_unit.key               */
@@ -222,6 +233,7 @@ struct act_unit {
     unsigned int reserved_before;
 
     /* Everything from here on: lock of the unit's run queue. */
+    struct list_head queue_elem;  /* rq->units                              */
     enum act_state state;
     struct rb_node node;          /* in rq->tree[class], which cannot ...   */
     s_time_t key;                 /* ... change while it is there, nor this */
@@ -363,6 +375,39 @@ static inline s_time_t act_real(const struct act_unit *su, s_time_t virtual)
            ? virtual : virtual * su->weight / ACT_WEIGHT_SCALE;
 }
 
+/* Are units of @rq on levels, so that its clock says nothing? */
+static inline bool act_has_levels(const struct act_runqueue *rq, s_time_t now)
+{
+    return unlikely(now < rq->levels_until);
+}
+
+static inline s_time_t act_virtual(const struct act_unit *su, s_time_t ns)
+{
+    if ( likely(su->weight == ACT_WEIGHT_SCALE) )
+        return ns;
+
+    return ns * ACT_WEIGHT_SCALE / su->weight;
+}
+
+/*
+ * Three times the longest burst of usual servers (a few milliseconds), and half
+ * a round: nobody else waits for longer because of it than for its turn.
+ */
+#define ACT_LAG_MAX MILLISECS(15)
+
+/* Among units that compete the spread is below one slice; twice that leaves them
+ * alone. */
+#define ACT_SPREAD_SLICES 2
+
+/*
+ * Who is so far ahead of its competitors may not be urgent. They may come with
+ * ACT_LAG_MAX that they are owed, which is no debt of its.
+ */
+static inline s_time_t act_debt_line(const struct act_unit *su)
+{
+    return su->dom->prv->params.debt_max + ACT_LAG_MAX;
+}
+
 static inline void act_clock_count(const struct act_unit *su)
 {
     su->rq->clock.nr_running++;
@@ -404,15 +449,33 @@ void act_activate(struct act_unit *su);
 void act_deactivate(struct act_unit *su);
 void act_clock_payer(struct act_unit *su, struct act_unit *donor);
 void act_charge(struct act_unit *su, s_time_t now);
+s_time_t act_vruntime(const struct act_unit *su, s_time_t now);
+void act_set_vruntime(struct act_unit *su, s_time_t vruntime);
+bool act_vtime(const struct act_unit *su, const cpumask_t *hard, s_time_t now,
+               s_time_t *vtime);
+bool act_own_vtime(const struct act_unit *su, s_time_t now, s_time_t *vtime);
+s_time_t act_near(const struct act_unit *su);
+s_time_t act_reach(const struct act_unit *su);
 s_time_t act_lag(const struct act_unit *su, s_time_t now);
 bool act_in_debt(const struct act_unit *su, s_time_t now);
 s_time_t act_debt_over(const struct act_unit *su, s_time_t now);
 s_time_t act_boost_slice(const struct act_unit *su);
 void act_new_slice(struct act_unit *su, s_time_t now);
+void act_resume(struct act_unit *su, s_time_t now);
 void act_place(struct act_unit *su, s_time_t now);
 void act_assign(struct act_unit *su, struct act_runqueue *rq, s_time_t now);
 void act_unassign(struct act_unit *su, s_time_t now);
+
+/* level.c: the lock of su->rq is held. */
+bool act_find_level(const struct act_unit *su, const cpumask_t *hard, s_time_t now,
+                    struct act_level *level);
+bool act_own_level(const struct act_unit *su, s_time_t now, struct act_level *level);
+void act_close_gap(struct act_unit *su);
+unsigned int act_find_room(const struct act_unit *su, s_time_t now);
+struct act_unit *act_gets_room(const struct act_unit *cur, unsigned int cpu,
+                               s_time_t now);
 void act_restrict(struct act_unit *su, const cpumask_t *hard);
+void act_new_affinity(struct act_unit *su, const cpumask_t *hard, s_time_t now);
 
 /* Looks at so many queued units, not all: a bound on what an operation costs. */
 #define ACT_LOOK_UNITS 16U
@@ -435,6 +498,7 @@ static inline void act_expire_slice(struct act_unit *su, s_time_t now)
 
     act_new_slice(su, now);
 }
+bool act_preempts(const struct act_unit *su, const struct act_unit *cur, s_time_t now);
 unsigned int act_best_cpu(const cpumask_t *mask, const cpumask_t *idle,
                           unsigned int cpu);
 void act_tickle(struct act_unit *su, s_time_t now);

@@ -377,6 +377,20 @@ static bool act_worth_preempting(const struct act_unit *su,
            (burst >= su->dom->prv->params.slice_min || !act_sends(cur));
 }
 
+/* Does who waits in the fair class, or a class before it, preempt others? */
+static bool act_may_preempt(const struct act_unit *su, s_time_t now)
+{
+    return su->class != ACT_FAIR ||
+           act_urgency(su->dom, now) != XEN_SCHED_ACTIVITY_URGENCY_BACKGROUND;
+}
+
+/* Is @su, once it is queued, to have the pCPU of @cur, which runs, if it may use it? */
+bool act_preempts(const struct act_unit *su, const struct act_unit *cur, s_time_t now)
+{
+    return act_may_preempt(su, now) && act_displaces(su, cur, now) &&
+           act_worth_preempting(su, cur);
+}
+
 /* May @su have @cpu, of its queue, which runs one that computes and goes behind it? */
 static bool act_may_interrupt(const struct act_unit *su, unsigned int cpu)
 {
@@ -384,6 +398,8 @@ static bool act_may_interrupt(const struct act_unit *su, unsigned int cpu)
 
     return cur && cur->rq == su->rq &&
            cur->burst > su->dom->prv->params.slice_min &&
+           /* Who made room for it is to go elsewhere. */
+           !cur->restricted &&
            (cur->class == ACT_FAIR || su->class > ACT_RESERVED) &&
            act_goes_first(su, cur) &&
            !cpumask_test_cpu(cpu, &su->rq->tickled) && act_may_use(su, cpu);
@@ -399,8 +415,7 @@ void act_tickle(struct act_unit *su, s_time_t now)
     if ( su->state != ACT_QUEUED || act_tell_idle(su) )
         return;
 
-    if ( su->class == ACT_FAIR && act_urgency(su->dom, now) ==
-                                  XEN_SCHED_ACTIVITY_URGENCY_BACKGROUND )
+    if ( !act_may_preempt(su, now) )
         return;
 
     /* Who computes gives way where @su ran last, for the sake of its caches. */
@@ -427,11 +442,19 @@ void act_tickle(struct act_unit *su, s_time_t now)
         }
     }
 
-    if ( !victim )
+    if ( victim )
+    {
+        act_trace(tickle, su, victim_cpu, ACT_TRC_WHY_LATEST);
+        act_tickle_cpu(rq, victim_cpu);
         return;
+    }
 
-    act_trace(tickle, su, victim_cpu, ACT_TRC_WHY_LATEST);
-    act_tickle_cpu(rq, victim_cpu);
+    cpu = su->restricted ? act_find_room(su, now) : nr_cpu_ids;
+    if ( cpu < nr_cpu_ids )
+    {
+        act_trace(tickle, su, cpu, ACT_TRC_WHY_ROOM);
+        act_tickle_cpu(rq, cpu);
+    }
 }
 
 /*
@@ -555,6 +578,8 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
     gives_way = rival && rival->yielded && rival->class > ACT_RESERVED &&
                 act_gang_yield(rival, cpu);
     next = act_first(rq, gives_way ? NULL : rival, cpu, now);
+    if ( !next && rival && unlikely(rq->nr_restricted) )
+        next = act_gets_room(rival, cpu, now);
     if ( !next )
         next = rival;
     if ( !next )

@@ -45,6 +45,7 @@ struct act_trc_tickle {
                                      runs there goes last                   */
 #define ACT_TRC_WHY_GANG   4      /* others of its guest run, and who runs
                                      there is of another guest              */
+#define ACT_TRC_WHY_ROOM   5      /* who runs there can go elsewhere        */
 
 /* An event came for the unit, which waits for a pCPU. */
 #define ACT_TRC_EVENT_WAITS 3

@@ -128,12 +128,26 @@ static void check_queue(const struct act_private *prv,
                         const struct act_runqueue *rq)
 {
     const struct act_unit *su;
-    unsigned int cpu, class, nr = 0;
+    unsigned int cpu, class, nr = 0, restricted = 0;
 
     for ( class = 0; class < ACT_CLASSES; class++ )
         nr += check_tree(rq, class);
     if ( nr != rq->nr_queued )
         violated(NULL, "nr_queued is wrong");
+
+    nr = 0;
+    list_for_each_entry ( su, &rq->units, queue_elem )
+    {
+        if ( su->rq != rq )
+            violated(su, "listed by a queue that is not its own");
+        if ( su->restricted ==
+             cpumask_subset(&rq->cpus, su->unit->cpu_hard_affinity) )
+            violated(su, "may use all pCPUs, or not, against what is said");
+        restricted += su->restricted;
+        nr++;
+    }
+    if ( nr != rq->nr_units || restricted != rq->nr_restricted )
+        violated(NULL, "nr_units or nr_restricted is wrong");
 
     check_reserved(rq);
 

@@ -13,7 +13,7 @@ SIM_XEN_SOURCES := $(addprefix $(SIM_XEN)/,lib/rbtree.c common/notifier.c \
 SIM_ACTIVITY := $(wildcard sched_activity/*.c)
 SIM_CORE := boot domains events harness pcpu pools queue time
 SIM_TESTS := audit calm cap check check-reserve control directed evidence failing \
-    gang inherit operations paths random reserve shrink test-sched work
+    gang inherit operations paths pinned random reserve shrink test-sched work
 
 SIM_INCLUDE := -Itests/sim -I$(SIM_OUT)/include -I$(SIM_OUT)/include/sched \
     -I$(SIM_OUT)/include/sched/activity
@@ -74,11 +74,11 @@ $(eval $(call sim-rules,$(SIM_QUICK),$(SIM_QUICK_CFLAGS)))
 $(eval $(call sim-rules,$(SIM_FAST),$(SIM_FAST_CFLAGS)))
 
 $(SIM_OUT)/test-sched: $(SIM_OBJS)
-	$(CC) $(SIM_CFLAGS) $(SIM_WRAP) -o $@ $^
+	$(CC) $(SIM_CFLAGS) $(SIM_WRAP) -o $@ $^ -lm
 
 SIM_QUICK_OBJS := $(SIM_OBJS:$(SIM_OUT)/%=$(SIM_QUICK)/%)
 $(SIM_QUICK)/test-sched: $(SIM_QUICK_OBJS)
-	$(CC) $(SIM_WRAP) -o $@ $^
+	$(CC) $(SIM_WRAP) -o $@ $^ -lm
 
 SIM_BENCH := $(SIM_FAST_OBJS) $(SIM_FAST)/work.o $(SIM_FAST)/bench-core.o
 $(SIM_FAST)/bench-core: $(SIM_BENCH)

@@ -249,7 +249,7 @@ int main(int argc, char *argv[])
     };
     const struct test *lists[] = { path_tests, directed_tests, control_tests,
                                    cap_tests, evidence_tests, gang_tests, failing_tests,
-                                   calm_tests, inherit_tests, reserve_tests,
+                                   calm_tests, inherit_tests, pinned_tests, reserve_tests,
                                    random_tests };
     const struct test *t;
     const char *name = "";

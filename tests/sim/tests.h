@@ -14,7 +14,7 @@ struct test {
 };
 extern const struct test path_tests[], directed_tests[], control_tests[],
     cap_tests[], evidence_tests[], gang_tests[], failing_tests[], calm_tests[],
-    inherit_tests[], reserve_tests[], random_tests[];
+    inherit_tests[], pinned_tests[], reserve_tests[], random_tests[];
 
 /* From the command line. */
 extern bool tests_verbose;

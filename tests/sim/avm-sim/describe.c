@@ -29,6 +29,7 @@ static const char *const whys[] = {
     [ACT_TRC_WHY_STEAL] = "it idles, and is of another queue",
     [ACT_TRC_WHY_HOME] = "it ran there last, beside one that computes",
     [ACT_TRC_WHY_GANG] = "others of its guest run",
+    [ACT_TRC_WHY_ROOM] = "who runs there can go elsewhere",
     [ACT_TRC_WHY_LATEST] = "the latest deadline of those behind it runs there",
 };
 
