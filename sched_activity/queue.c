@@ -505,6 +505,26 @@ static noinline struct act_unit *act_prefer_warm(struct act_unit *su,
     return su;
 }
 
+/*
+ * @su, boosted, may have @cpu; has one that is brief just woken, who goes before it,
+ * and @prev? A boost shows whether it was right when it runs, which may take as long.
+ */
+static noinline struct act_unit *act_prefer_brief(struct act_unit *su,
+                                                  const struct act_unit *prev,
+                                                  unsigned int cpu, s_time_t now)
+{
+    struct act_unit *brief = su->rq->first[ACT_FAIR];
+
+    if ( !brief || !act_is_brief(brief, su, now) || act_is_capped(brief) ||
+         (prev && !act_displaces(brief, prev, now)) ||
+         !act_allows(brief, cpu) || !unit_runnable_state(brief->unit) )
+        return su;
+
+    act_cap_return(su);
+
+    return brief;
+}
+
 /* @su is queued, but has no budget. */
 static void act_park_queued(struct act_unit *su)
 {
@@ -545,9 +565,13 @@ static struct act_unit *act_first(struct act_runqueue *rq,
             }
 
             if ( !act_is_capped(su) || act_cap_grab(su) )
+            {
+                if ( su->class == ACT_BOOSTED )
+                    return act_prefer_brief(su, prev, cpu, now);
                 return su->class != ACT_FAIR ||
                        sched_unit_master(su->unit) == cpu
                        ? su : act_prefer_warm(su, prev, cpu);
+            }
 
             next = act_after(su);
             act_park_queued(su);

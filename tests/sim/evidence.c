@@ -260,6 +260,30 @@ static void event_in_debt(void)
     sim_shutdown();
 }
 
+/* Who is brief goes before one that is boosted at the same moment. */
+static void brief_one_first(void)
+{
+    struct domain *ping;
+    struct act_unit *su, *brief;
+
+    boot(1);
+    su = act_unit(hog(1, 0)->vcpu[0]->sched_unit);
+    hog(2, 0);
+    ping = periodic(3, MICROSECS(100), MILLISECS(10));
+    brief = act_unit(ping->vcpu[0]->sched_unit);
+    sim_run(SECONDS(1));
+    while ( su->state != ACT_QUEUED || unit_runnable(brief->unit) )
+        sim_run(MICROSECS(100));
+    su->evidence = 1024;
+    sim_event(ping->vcpu[0], XEN_SCHED_ACTIVITY_EVENT_VIRQ);
+    sim_event(su->unit->vcpu_list, XEN_SCHED_ACTIVITY_EVENT_VIRQ);
+    expect(su->class == ACT_BOOSTED && brief->state == ACT_QUEUED,
+           "one is boosted, and a brief one waits");
+    sim_run(MICROSECS(10));
+    expect(brief->running, "the brief one goes first");
+    sim_shutdown();
+}
+
 /* Two that compute get a core each, not two threads of one. */
 static void idle_core(void)
 {
@@ -278,6 +302,7 @@ static void idle_core(void)
 }
 
 const struct test evidence_tests[] = {
+    { "evidence: who is brief goes before one that is boosted", brief_one_first },
     { "evidence: a short task that events wake", short_task_pv },
     { "evidence: a short task of an HVM guest", short_task_hvm },
     { "evidence: a short task of a slow guest", short_task_slow_guest },
