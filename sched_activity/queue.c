@@ -582,6 +582,19 @@ static struct act_unit *act_first(struct act_runqueue *rq,
 }
 
 /*
+ * May @su, which is queued, wait until who runs has done so for as long as the rate
+ * limit says? Not if it has just woken and is owed its mean burst; but who has had its
+ * part gets no more of it by coming sooner, and does what comes meanwhile in one go. Who
+ * has a cap comes back from being parked, and cannot take turns often; what it does not
+ * get in time, the cap keeps it from getting later.
+ */
+static bool act_may_wait(const struct act_unit *su, s_time_t now)
+{
+    return su->class == ACT_FAIR && !act_is_capped(su) &&
+           (!su->wake_time || act_lag(su, now) < su->burst_avg);
+}
+
+/*
  * What is @cpu, a valid one of the pool, which ran @prev, to run next, and for how
  * long at most? NULL: the queue has nothing for it. The choice, if queued, stays so.
  */
@@ -619,14 +632,9 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
 
     params = &next->dom->prv->params;
 
-    /*
-     * A switch now would cost more than the one who waits gains by it. Who has
-     * a cap comes back from being parked, and cannot take turns often; what it
-     * does not get in time, the cap keeps it from getting later.
-     */
+    /* A switch now would cost more than the one who waits gains by it. */
     if ( rival && next != rival && !gives_way &&
-         next->class == ACT_FAIR && !next->wake_time && !act_is_capped(next) &&
-         now < rival->picked + params->ratelimit )
+         now < rival->picked + params->ratelimit && act_may_wait(next, now) )
     {
         run = rival->picked + params->ratelimit - now;
         act_cap_return(next);

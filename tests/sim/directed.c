@@ -213,6 +213,38 @@ static void wake_heavy(void)
     sim_shutdown();
 }
 
+/*
+ * One that has just woken need not wait for the rate limit as long as it is owed time;
+ * who has had more than its part waits for it, and no longer.
+ */
+static void wake_ahead(void)
+{
+    struct act_unit *su, *hogs;
+    struct domain *d;
+
+    boot(1);
+    hogs = act_unit(hog(2, 0)->vcpu[0]->sched_unit);
+    d = sim_guest_create(1, 0, 1);
+    sim_work(d->vcpu[0], SIM_NONE, 0, 0);
+    su = act_unit(d->vcpu[0]->sched_unit);
+    sim_run(MILLISECS(100));
+
+    sim_event(d->vcpu[0], XEN_SCHED_ACTIVITY_EVENT_VIRQ);
+    sim_run(MICROSECS(200));
+    expect(su->wakes == 1 && su->blocks, "it runs at once");
+    sim_event(d->vcpu[0], XEN_SCHED_ACTIVITY_EVENT_VIRQ);
+    sim_run(MICROSECS(200));
+    expect(su->wakes == 2 && su->state == ACT_OUT, "and once more");
+
+    su->vruntime = hogs->vruntime + MILLISECS(1);
+    sim_event(d->vcpu[0], XEN_SCHED_ACTIVITY_EVENT_VIRQ);
+    sim_run(MICROSECS(700));
+    expect(su->state == ACT_QUEUED, "with more than its part it waits");
+    sim_run(MICROSECS(200));
+    expect(su->state == ACT_OUT, "but only for 1 ms");
+    sim_shutdown();
+}
+
 /* dom0, pinned to a pCPU, beside guests with vCPUs that go where they like. */
 static void pinned_among_floating(unsigned int cap)
 {
@@ -681,6 +713,7 @@ const struct test directed_tests[] = {
     { "short burst among 3 hogs", wake_short_1 },
     { "short burst among 6 hogs on 2 pCPUs", wake_short_2 },
     { "short burst of more weight beside a hog", wake_heavy },
+    { "a wake-up of one that has had its part", wake_ahead },
     { "hard affinity", hard_affinity },
     { "hard affinity: pinned among floating, capped", pinned_capped },
     { "hard affinity: pinned among floating", pinned_uncapped },
