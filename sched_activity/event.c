@@ -12,9 +12,9 @@
  * then the guest does not come back soon.
  *
  * So each vCPU earns its boosts by evidence: how often it was so, as a mean that
- * falls slowly. It is looked at a little after it has started, and when it turns to
- * another address space (a PV guest asks Xen for that; an HVM guest exits then while
- * it is watched): if the event woke nobody, a boost is over; else
+ * falls slowly. It is looked at when it turns to another address space (a PV guest asks
+ * Xen for that; an HVM guest exits then while it is watched), and if it is boosted a
+ * little after it has started, too: if the event woke nobody, the boost is over; else
  * it lasts until the task is done, or for a slice. The same for a task that is at
  * work when a slice ends, and for an event that came just before. All of it is
  * charged, and ends with a debt. dom0 may say that events matter (urgency
@@ -140,15 +140,29 @@ void act_event_at_home(struct act_unit *su, bool sure)
         su->home_space = space;
 }
 
+/*
+ * @su, which is looked at, is at work on what an event brought. It is watched: that it
+ * turns back is told, so there is nothing else to look for than that it takes too long.
+ */
+static void act_event_at_work(struct act_unit *su)
+{
+    su->at_work = true;
+    act_event_watch(su, su->event_since + act_boost_slice(su));
+}
+
+/* The same, and it computes elsewhere. */
+static void act_event_not_home(struct act_unit *su)
+{
+    su->space = su->home_space;
+    act_event_at_work(su);
+}
+
 /* @su got a pCPU, and an event waits; or it was cut off at what one brought. */
 void act_event_resume(struct act_unit *su, s_time_t now)
 {
     act_event_look(su, now);
     if ( act_event_works(su, now) )
-    {
-        su->space = su->home_space;
-        su->at_work = true;
-    }
+        act_event_not_home(su);
 }
 
 /* @su, which runs, goes on as a boost. */
@@ -164,8 +178,7 @@ static void act_event_boost(struct act_unit *su, unsigned int why, s_time_t now)
 void act_event_go_on(struct act_unit *su, s_time_t now)
 {
     act_event_boost(su, ACT_TRC_BOOST_AT_WORK, now);
-    su->space = su->home_space;
-    su->at_work = true;
+    act_event_not_home(su);
 }
 
 /*
@@ -215,31 +228,43 @@ static void act_reacted(struct act_unit *su, s_time_t now)
     su->reaction_avg = max(avg, (s_time_t)1);
 }
 
-/* @su has run up to @now. True: if it was boosted, the reason is gone. */
+/*
+ * @su has run up to @now. True: if it was boosted, the reason is gone.
+ *
+ * Who is not boosted has no timer for it: Xen's timers are late by up to 50 us (its
+ * timer_slop) if they are due just after another one, and one that sleeps may wait for
+ * such a timer. Who is watched is looked at when it turns, so if that was not in time,
+ * then nothing was.
+ */
 bool act_event_judge(struct act_unit *su, s_time_t now)
 {
-    bool back, woke_task;
+    s_time_t end = su->event_since + act_boost_slice(su);
+    bool back, gone, woke_task;
 
     if ( !su->probe )
         return false;
 
     back = act_space(su) == su->space;
-    if ( now < su->probe && back == !su->at_work )
+    /* Short work may have come and gone. */
+    gone = back && (su->at_work ||
+                    act_space_switches(su) - su->space_switches >= 2);
+    if ( now < su->probe && !gone && (back || su->at_work) )
         return false;
 
-    /* There for the first time, or still there. */
-    if ( !back && now < su->event_since + act_boost_slice(su) )
+    /* There for the first time, or still there. Nobody tells of some guests' turns. */
+    if ( !back && now < (su->class == ACT_BOOSTED ? end : su->probe) )
     {
         if ( now < su->probe )
             act_reacted(su, now);
-        su->at_work = true;
-        act_event_watch(su, now + ACT_PROBE_AGAIN);
+        act_event_at_work(su);
         return false;
     }
 
-    /* Short work may have come and gone. */
-    woke_task = back && (su->at_work ||
-                         act_space_switches(su) - su->space_switches >= 2);
+    /* It took too long: perhaps that is where it computes. */
+    if ( su->class == ACT_BOOSTED && su->at_work && !back )
+        act_event_at_home(su, false);
+
+    woke_task = gone && now < end;
     act_learn(su, woke_task);
     act_trace(judgement, su, woke_task);
     su->at_work = false;

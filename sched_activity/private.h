@@ -86,10 +86,6 @@
 #define ACT_PROBE_MAX   MICROSECS(500)
 #define ACT_PROBE_TIMES 4
 
-/* A task at work is looked at so often: a twentieth of it is spent on looks that
- * cost a microsecond or two each, and it holds up others for no longer. */
-#define ACT_PROBE_AGAIN MICROSECS(50)
-
 /* Weight at which virtual time runs as fast as real time. */
 #define ACT_WEIGHT_SCALE XEN_SCHED_ACTIVITY_WEIGHT_DEFAULT
 

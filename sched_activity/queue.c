@@ -650,10 +650,14 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
         run = act_inherit_limit(next, now);
     if ( act_is_capped(next) )
         run = min(run, next->budget);
-    if ( next == prev && next->probe )
-        run = min(run, next->probe - now);
-    else if ( next != prev && next->event_waits )
-        run = min(run, act_probe(next));
+    /* Nothing but a boost has to end just then; event.c */
+    if ( next->class == ACT_BOOSTED )
+    {
+        if ( next == prev && next->probe )
+            run = min(run, next->probe - now);
+        else if ( next != prev && next->event_waits )
+            run = min(run, act_probe(next));
+    }
     *limit = max(run, ACT_TIMER_MIN);
 
     return next;

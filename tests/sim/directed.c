@@ -245,6 +245,32 @@ static void wake_ahead(void)
     sim_shutdown();
 }
 
+/*
+ * Who gets an event while it waits is looked at after that, but without a timer, unless
+ * it is boosted: whoever waits for another timer would be late because of it.
+ */
+static void look_without_timer(void)
+{
+    struct domain *d;
+    uint64_t before;
+
+    boot(1);
+    d = hog(1, 0);
+    hog(2, 0);
+    sim_run(MILLISECS(100));
+    while ( sim_current[0] == d->vcpu[0] )
+        sim_run(MICROSECS(100));
+    sim_event(d->vcpu[0], XEN_SCHED_ACTIVITY_EVENT_VIRQ);
+    while ( sim_current[0] != d->vcpu[0] )
+        sim_run(MICROSECS(100));
+    expect(d->vcpu[0]->activity.watched, "it is watched");
+    before = sim.decisions;
+    sim_run(MILLISECS(4));
+    expect(sim.decisions == before, "nobody looks: %"PRIu64" times",
+           sim.decisions - before);
+    sim_shutdown();
+}
+
 /* dom0, pinned to a pCPU, beside guests with vCPUs that go where they like. */
 static void pinned_among_floating(unsigned int cap)
 {
@@ -714,6 +740,7 @@ const struct test directed_tests[] = {
     { "short burst among 6 hogs on 2 pCPUs", wake_short_2 },
     { "short burst of more weight beside a hog", wake_heavy },
     { "a wake-up of one that has had its part", wake_ahead },
+    { "a look without a timer", look_without_timer },
     { "hard affinity", hard_affinity },
     { "hard affinity: pinned among floating, capped", pinned_capped },
     { "hard affinity: pinned among floating", pinned_uncapped },
