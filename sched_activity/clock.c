@@ -448,7 +448,9 @@ static noinline void act_start_slice_on_level(struct act_unit *su, s_time_t now)
 {
     struct act_level level;
 
-    act_start_slice(su, act_own_level(su, now, &level)
+    /* Rounds of the whole queue, if it serves one level: all are seen then. */
+    act_start_slice(su, act_own_level(su, now, &level) &&
+                        level.nr_cpus < su->rq->nr_cpus
                         ? act_part_of_level(su, &level) : act_part(su));
     act_close_gap(su);
 }
@@ -499,19 +501,22 @@ static void act_keep_in_sight(struct act_unit *su, s_time_t now)
         su->vruntime = vtime;
 }
 
-/* @su did not compete: what it is owed is bounded. */
+/* @su did not compete with those around @vtime: what it is owed is bounded. */
+static inline void act_bound_credit(struct act_unit *su, s_time_t vtime)
+{
+    s_time_t first = vtime - act_virtual(su, ACT_LAG_MAX);
+
+    if ( act_before(su->vruntime, first) )
+        su->vruntime = first;
+    act_keep_near(su, vtime);
+}
+
 static void act_come_back(struct act_unit *su, s_time_t now)
 {
     s_time_t vtime;
 
     if ( act_own_vtime(su, now, &vtime) )
-    {
-        s_time_t first = vtime - act_virtual(su, ACT_LAG_MAX);
-
-        if ( act_before(su->vruntime, first) )
-            su->vruntime = first;
-        act_keep_near(su, vtime);
-    }
+        act_bound_credit(su, vtime);
     else
         act_keep_in_sight(su, now);
 }
@@ -525,15 +530,25 @@ void act_resume(struct act_unit *su, s_time_t now)
     su->vdeadline += su->vruntime - vruntime;
 }
 
+/* As act_place(), in a queue of which units are on levels. */
+static noinline void act_place_on_level(struct act_unit *su, s_time_t now)
+{
+    act_come_back(su, now);
+    act_start_slice_on_level(su, now);
+}
+
 /* @su has just woken, or come from another queue, and has no slice. */
 void act_place(struct act_unit *su, s_time_t now)
 {
     act_look_at_weight(su, now);
-    act_come_back(su, now);
     if ( act_has_levels(su->rq, now) )
-        act_start_slice_on_level(su, now);
-    else
-        act_start_slice(su, act_part(su));
+    {
+        act_place_on_level(su, now);
+        return;
+    }
+
+    act_bound_credit(su, act_clock_read(&su->rq->clock, now));
+    act_start_slice(su, act_part(su));
 }
 
 /*

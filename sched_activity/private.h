@@ -289,6 +289,7 @@ struct act_unit {
     bool spun;                    /* gave its pCPU up because it spun       */
     s_time_t burst_yield;         /* its burst when it last yielded         */
     bool blocked;                 /* gave its pCPU up to wait for an event  */
+    bool woken_by_sibling;        /* when one of its guest ran here         */
     bool saving;                  /* pCPU may still hold its context        */
     bool queue_after_save;        /* runnable again before that was done    */
     bool moved;                   /* queued here after being stolen         */

@@ -584,14 +584,16 @@ static struct act_unit *act_first(struct act_runqueue *rq,
 /*
  * May @su, which is queued, wait until who runs has done so for as long as the rate
  * limit says? Not if it has just woken and is owed its mean burst; but who has had its
- * part gets no more of it by coming sooner, and does what comes meanwhile in one go. Who
- * has a cap comes back from being parked, and cannot take turns often; what it does not
- * get in time, the cap keeps it from getting later.
+ * part gets no more of it by coming sooner, and does what comes meanwhile in one go. Nor
+ * if one of its guest has woken it, which may wait for it, in turn. Who has a cap comes
+ * back from being parked, and cannot take turns often; what it does not get in time,
+ * the cap keeps it from getting later.
  */
 static bool act_may_wait(const struct act_unit *su, s_time_t now)
 {
     return su->class == ACT_FAIR && !act_is_capped(su) &&
-           (!su->wake_time || act_lag(su, now) < su->burst_avg);
+           (!su->wake_time ||
+            (!su->woken_by_sibling && act_lag(su, now) < su->burst_avg));
 }
 
 /*

@@ -44,6 +44,7 @@ void act_record_wake(struct act_unit *su, s_time_t now)
     su->woken = now;
     su->deadline = now + su->period_avg;
     su->wake_time = now;
+    su->woken_by_sibling = current->domain == su->unit->domain;
     su->blocked = false;
 }
 
