@@ -761,10 +761,15 @@ bool act_steal(struct act_private *prv, struct act_runqueue *rq,
             break;
     }
 
+    /* Somebody may have told this pCPU of another one than it took. */
+    if ( su )
+        list_for_each_entry ( peer, &prv->queues, elem )
+            left |= peer != rq && read_atomic(&peer->nr_queued);
+
     read_unlock(&prv->lock);
 
-    if ( !su && unlikely(left) )
-        act_pass_word(prv, cpu);
+    if ( unlikely(left) )
+        act_pass_word(prv, su ? -1 : (int)cpu);
 
     return su;
 }
