@@ -6,8 +6,6 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "tests.h"
 
@@ -104,25 +102,7 @@ static void calm_run(uint64_t seed)
 
 static void equal_ones(void)
 {
-    unsigned int i;
-
-    for ( i = 0; i < nr_seeds; i++ )
-    {
-        int status = 1;
-        pid_t pid;
-
-        fflush(stdout);
-        pid = fork();
-        if ( !pid )
-        {
-            alarm(30);
-            calm_run(first_seed + i);
-            exit(0);
-        }
-        if ( pid < 0 || waitpid(pid, &status, 0) < 0 )
-            status = 1;
-        expect(!status, "seed %"PRIu64" ends well", first_seed + i);
-    }
+    each_seed(calm_run, "ends well");
 }
 
 const struct test calm_tests[] = {

@@ -3,8 +3,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "tests.h"
 
@@ -324,25 +322,7 @@ static void random_run(uint64_t seed)
 
 static void random_affinities(void)
 {
-    unsigned int i;
-
-    for ( i = 0; i < nr_seeds; i++ )
-    {
-        int status = 1;
-        pid_t pid;
-
-        fflush(stdout);
-        pid = fork();
-        if ( !pid )
-        {
-            alarm(30);
-            random_run(first_seed + i);
-            exit(0);
-        }
-        if ( pid < 0 || waitpid(pid, &status, 0) < 0 )
-            status = 1;
-        expect(!status, "seed %"PRIu64": each share within 5%%", first_seed + i);
-    }
+    each_seed(random_run, "has each share within 5%");
 }
 
 const struct test pinned_tests[] = {

@@ -197,6 +197,29 @@ void boot(unsigned int cpus)
     sim.check = check_activity;
 }
 
+void each_seed(void (*run_seed)(uint64_t seed), const char *what)
+{
+    unsigned int i;
+
+    for ( i = 0; i < nr_seeds; i++ )
+    {
+        int status = 1;
+        pid_t pid;
+
+        fflush(stdout);
+        pid = fork();
+        if ( !pid )
+        {
+            alarm(30);
+            run_seed(first_seed + i);
+            exit(0);
+        }
+        if ( pid < 0 || waitpid(pid, &status, 0) < 0 )
+            status = 1;
+        expect(!status, "seed %"PRIu64" %s", first_seed + i, what);
+    }
+}
+
 static int run(const struct test *t)
 {
     int status;

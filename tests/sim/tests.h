@@ -28,6 +28,9 @@ extern const char *kept_steps;
  */
 unsigned int random_long(uint64_t operations);
 
+/* A run for each of these seeds, in a process of its own; @what each one is to do. */
+void each_seed(void (*run)(uint64_t seed), const char *what);
+
 /* Says what was not as expected; the test goes on and fails in the end. */
 bool expect(bool ok, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
