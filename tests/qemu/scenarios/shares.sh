@@ -52,8 +52,10 @@ make_disk() {
             $(tr : ' ' < /sys/block/loop7/loop7p$part/dev)
     done
     echo bfq > /sys/block/loop7/queue/scheduler
-    # Or who is new to it may go before all weights.
+    # Or who is new to it may go before all weights; and who has one request at a time
+    # is served between those of another, and never gets the turn that weights are for.
     echo 0 > /sys/block/loop7/queue/iosched/low_latency
+    echo 1 > /sys/block/loop7/queue/iosched/strict_guarantees
 }
 
 # From far away, answers of so many bytes one after the other, until let_be. With long
