@@ -5,7 +5,8 @@
  * A request is four bytes (little endian): how many bytes to answer with.
  * The client never has more than one request out, and starts at most `rate`
  * a second; time lost to a slow answer is not made up for, so a slow server
- * shows in the number of requests, and each one's time is its own.
+ * shows in the number of requests, and each one's time is its own. What the
+ * client overslept is made up for: that was not the server.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -190,6 +191,7 @@ int mode_netclient(const struct options *o)
     };
     uint64_t start = now_ns(), end = start + o->seconds * NS_PER_S;
     uint64_t gap = o->rate ? NS_PER_S / o->rate : 0, due = start, t0, t;
+    uint64_t overslept = 0;
     uint32_t len = htole32(o->bytes);
     struct series s = { 0 };
     struct dist rtt = { 0 };
@@ -211,10 +213,15 @@ int mode_netclient(const struct options *o)
 
     while ((t0 = now_ns()) < end) {
         if (gap) {
-            if (due > t0)
+            if (due > t0) {
                 sleep_until_ns(due);
-            t0 = now_ns();
-            due = (t0 > due + gap ? t0 : due) + gap;
+                t0 = now_ns();
+                overslept = t0 - due;
+            } else if (t0 - due < overslept)
+                overslept = t0 - due;
+            if (t0 - due > overslept + gap)
+                due = t0 - overslept;
+            due += gap;
         }
         r = write_all(fd, &len, sizeof(len), end);
         if (r > 0)
