@@ -28,6 +28,8 @@ static int cf_check act_init(struct scheduler *ops)
     INIT_LIST_HEAD(&prv->doms);
     act_params_init(&prv->params);
     ops->sched_data = prv;
+    /* Those of guests that sleep, above all: they are late by no more than a switch. */
+    timers_be_prompt(true);
 
     printk(XENLOG_INFO "Initializing activity scheduler\n");
 
@@ -36,6 +38,7 @@ static int cf_check act_init(struct scheduler *ops)
 
 static void cf_check act_deinit(struct scheduler *ops)
 {
+    timers_be_prompt(false);
     xfree(ops->sched_data);
     ops->sched_data = NULL;
 }

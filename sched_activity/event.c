@@ -231,10 +231,9 @@ static void act_reacted(struct act_unit *su, s_time_t now)
 /*
  * @su has run up to @now. True: if it was boosted, the reason is gone.
  *
- * Who is not boosted has no timer for it: Xen's timers are late by up to 50 us (its
- * timer_slop) if they are due just after another one, and one that sleeps may wait for
- * such a timer. Who is watched is looked at when it turns, so if that was not in time,
- * then nothing was.
+ * Who is not boosted has no timer for it: each makes others that are due just then late,
+ * and one that sleeps may wait for one of those. Who is watched is looked at when it
+ * turns, so if that was not in time, then nothing was.
  */
 bool act_event_judge(struct act_unit *su, s_time_t now)
 {

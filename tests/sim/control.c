@@ -606,7 +606,21 @@ static void dump(void)
     sim_shutdown();
 }
 
+static void prompt_timers(void)
+{
+    int rc;
+
+    sim_boot(1, 2, XEN_SCHEDULER_CREDIT2);
+    expect(!sim.prompt_timers, "credit2 lets timers be late");
+    rc = sim_cpu_rm(1, false) ?: sim_pool_create(1, ACTIVITY);
+    expect(!rc && sim.prompt_timers == 1, "a pool of ours needs them on time");
+    rc = sim_pool_destroy(1);
+    expect(!rc && !sim.prompt_timers, "without it they may be late again");
+    sim_shutdown();
+}
+
 const struct test control_tests[] = {
+    { "timers are prompt while a pool needs it", prompt_timers },
     { "pool move while parked", pool_move_parked },
     { "pool move keeps weight, cap, lease", pool_move_keeps_terms },
     { "records: complete and consistent", records_complete },

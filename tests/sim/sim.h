@@ -67,6 +67,7 @@ struct sim {
     void (*traced)(uint32_t event, const void *data, size_t size);
     void (*printed)(const char *line); /* what printk() prints              */
 
+    int prompt_timers;          /* so many schedulers need them             */
     uint64_t events, decisions, switches, wakes;
 };
 extern struct sim sim;

@@ -111,6 +111,11 @@ void migrate_timer(struct timer *t, unsigned int cpu)
     t->cpu = cpu;
 }
 
+void timers_be_prompt(bool prompt)
+{
+    sim.prompt_timers += prompt ? 1 : -1;
+}
+
 /* ---- the passing of time ------------------------------------------------ */
 
 void sim_run(s_time_t for_ns)
