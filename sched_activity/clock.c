@@ -439,6 +439,7 @@ static noinline void act_look_for_levels(struct act_unit *su, s_time_t now)
 
 static inline void act_start_slice(struct act_unit *su, s_time_t part)
 {
+    su->slice_start = su->vruntime;
     su->vdeadline = su->vruntime + act_virtual(su, act_slice(su, part));
     act_trace(slice, su);
 }

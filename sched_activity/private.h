@@ -242,6 +242,7 @@ struct act_unit {
     bool running;                 /* has a pCPU, by what this scheduler said */
     bool restricted;              /* counts in rq->nr_restricted            */
     s_time_t vruntime;            /* time it ran, divided by weight         */
+    s_time_t slice_start;         /* vruntime when its slice began          */
     s_time_t vdeadline;           /* vruntime at the end of its slice       */
     s_time_t charged;             /* running: charged up to this time       */
     s_time_t picked;              /* running: since when                    */
@@ -288,6 +289,7 @@ struct act_unit {
     bool yielded;                 /* wants to be put behind others          */
     bool spun;                    /* gave its pCPU up because it spun       */
     s_time_t burst_yield;         /* its burst when it last yielded         */
+    s_time_t called;              /* 0, or: when a sibling found it a pCPU  */
     bool blocked;                 /* gave its pCPU up to wait for an event  */
     bool woken_by_sibling;        /* when one of its guest ran here         */
     bool saving;                  /* pCPU may still hold its context        */
@@ -520,15 +522,36 @@ bool act_steal(struct act_private *prv, struct act_runqueue *rq,
                unsigned int cpu, s_time_t now, s_time_t *again);
 
 /* gang.c: the lock of su->rq is held. */
-bool act_gang_yield(struct act_unit *prev, unsigned int cpu);
+bool act_gang_yield(struct act_unit *prev, unsigned int cpu, s_time_t now);
 void act_gang_spins(struct act_unit *su, s_time_t now);
-void act_gang_gather(struct act_unit *su, s_time_t now);
+bool act_gang_bides(const struct act_unit *su, s_time_t now);
+bool act_gang_holds(const struct act_unit *su, const struct act_unit *prev,
+                    const struct act_unit *spinner, s_time_t now);
+bool act_gang_gather(struct act_unit *su, s_time_t now);
 
-/* @su got a pCPU. */
+/* So long it takes a pCPU that is told to come to it: an IPI and a switch, at most. */
+#define ACT_CALL_FOR MICROSECS(100)
+
+/* Was @su called just now, so that it is on its way? */
+static inline bool act_gang_comes(const struct act_unit *su, s_time_t now)
+{
+    return unlikely(su->called) && now < su->called + ACT_CALL_FOR;
+}
+
+/* Does @su belong to a gang, whose vCPUs wait for each other? */
+static inline bool act_in_gang(const struct act_unit *su, s_time_t now)
+{
+    return unlikely(now < read_atomic(&su->dom->spins_until));
+}
+
+/* @su got a pCPU. Who was called did so for one that calls the others. */
 static inline void act_gang_start(struct act_unit *su, s_time_t now)
 {
+    bool called = su->called;
+
     su->spun = false;
-    if ( unlikely(now < read_atomic(&su->dom->spins_until)) )
+    su->called = 0;
+    if ( act_in_gang(su, now) && !called )
         act_gang_gather(su, now);
 }
 

@@ -381,7 +381,8 @@ static bool act_worth_preempting(const struct act_unit *su,
 static bool act_may_preempt(const struct act_unit *su, s_time_t now)
 {
     return su->class != ACT_FAIR ||
-           act_urgency(su->dom, now) != XEN_SCHED_ACTIVITY_URGENCY_BACKGROUND;
+           (act_urgency(su->dom, now) != XEN_SCHED_ACTIVITY_URGENCY_BACKGROUND &&
+            !(act_in_gang(su, now) && act_gang_bides(su, now)));
 }
 
 /* Is @su, once it is queued, to have the pCPU of @cur, which runs, if it may use it? */
@@ -535,10 +536,12 @@ static void act_park_queued(struct act_unit *su)
 
 /*
  * The first queued unit that @cpu may run now and that goes before @prev, if
- * there is a @prev. Those whose budget is used up are parked on the way.
+ * there is a @prev; or, if @spinner gives way, that may be of use. Those whose budget is
+ * used up are parked on the way.
  */
 static struct act_unit *act_first(struct act_runqueue *rq,
                                   const struct act_unit *prev,
+                                  const struct act_unit *spinner,
                                   unsigned int cpu, s_time_t now)
 {
     unsigned int classes;
@@ -558,7 +561,9 @@ static struct act_unit *act_first(struct act_runqueue *rq,
             }
 
             /* Paused without a lock: the call of .sleep is on its way. */
-            if ( !act_allows(su, cpu) || !unit_runnable_state(su->unit) )
+            if ( !act_allows(su, cpu) || !unit_runnable_state(su->unit) ||
+                 (act_in_gang(su, now) &&
+                  act_gang_holds(su, prev, spinner, now)) )
             {
                 next = act_after(su);
                 continue;
@@ -585,13 +590,13 @@ static struct act_unit *act_first(struct act_runqueue *rq,
  * May @su, which is queued, wait until who runs has done so for as long as the rate
  * limit says? Not if it has just woken and is owed its mean burst; but who has had its
  * part gets no more of it by coming sooner, and does what comes meanwhile in one go. Nor
- * if one of its guest has woken it, which may wait for it, in turn. Who has a cap comes
- * back from being parked, and cannot take turns often; what it does not get in time,
- * the cap keeps it from getting later.
+ * if one of its guest has woken or called it, which may wait for it, in turn. Who has a
+ * cap comes back from being parked, and cannot take turns often; what it does not get in
+ * time, the cap keeps it from getting later.
  */
 static bool act_may_wait(const struct act_unit *su, s_time_t now)
 {
-    return su->class == ACT_FAIR && !act_is_capped(su) &&
+    return su->class == ACT_FAIR && !act_is_capped(su) && !act_gang_comes(su, now) &&
            (!su->wake_time ||
             (!su->woken_by_sibling && act_lag(su, now) < su->burst_avg));
 }
@@ -615,8 +620,9 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
 
     /* Who yields goes behind others, but not those of a lower class. */
     gives_way = rival && rival->yielded && rival->class > ACT_RESERVED &&
-                act_gang_yield(rival, cpu);
-    next = act_first(rq, gives_way ? NULL : rival, cpu, now);
+                act_gang_yield(rival, cpu, now);
+    next = gives_way ? act_first(rq, NULL, rival, cpu, now)
+                     : act_first(rq, rival, NULL, cpu, now);
     if ( !next && rival && unlikely(rq->nr_restricted) )
         next = act_gets_room(rival, cpu, now);
     if ( !next )

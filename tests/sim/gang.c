@@ -80,6 +80,77 @@ static void yield_while_siblings_run(void)
     sim_shutdown();
 }
 
+/* How many vCPUs of @d run. */
+static unsigned int nr_running(const struct domain *d)
+{
+    const struct vcpu *v;
+    unsigned int nr = 0;
+
+    for_each_vcpu ( d, v )
+        nr += v->runstate.state == RUNSTATE_running;
+
+    return nr;
+}
+
+/* One of those that run looks for the others. */
+static void spin(const struct domain *d)
+{
+    unsigned int cpu;
+
+    for ( cpu = 0; cpu < 4; cpu++ )
+        if ( sim_current[cpu]->domain == d )
+        {
+            sim_yield(sim_current[cpu]);
+            return;
+        }
+}
+
+static void gang_takes_turns(void)
+{
+    struct domain *gang, *others, *sleeper;
+    unsigned int i, together = 0, samples = 0;
+    s_time_t since, ran, got;
+
+    boot(4);
+    gang = computes(1, 4);
+    others = computes(2, 4);
+    for ( i = 0; i < 2000; i++ )
+    {
+        sim_run(MICROSECS(150));
+        spin(gang);
+    }
+
+    since = sim.now_ns;
+    ran = ran_ns(others);
+    for ( i = 0; i < 10000; i++ )
+    {
+        sim_run(MICROSECS(150));
+        samples++;
+        together += nr_running(gang) == 4 || nr_running(gang) == 0;
+        spin(gang);
+    }
+    expect(together > samples * 98 / 100, "a gang runs with all of its vCPUs, or with "
+           "none: %u of %u times", together, samples);
+    got = (ran_ns(others) - ran) * 1000 / (sim.now_ns - since);
+    expect(near(got, 500, 5), "... and others have their part: each a half of a pCPU, not "
+           "%"PRId64" permille", got);
+
+    /* Who comes meanwhile is not held up, and does not undo it. */
+    sleeper = periodic(3, MICROSECS(100), MILLISECS(7));
+    for ( i = 0, samples = 0, together = 0; i < 10000; i++ )
+    {
+        sim_run(MICROSECS(150));
+        samples++;
+        together += nr_running(gang) >= 3 || nr_running(gang) == 0;
+        spin(gang);
+    }
+    expect(together > samples * 9 / 10, "also beside one that wakes now and then: %u of "
+           "%u times", together, samples);
+    expect(work(sleeper)->wait_max_ns < MICROSECS(20), "... which runs at once, not after "
+           "%"PRId64" ns", work(sleeper)->wait_max_ns);
+    sim_shutdown();
+}
+
 /* @sender computes in bursts of @burst_ns; 50 us into one it wakes another guest. */
 static bool sender_stays(s_time_t burst_ns)
 {
@@ -163,6 +234,7 @@ static void steal_after_a_while(void)
 const struct test gang_tests[] = {
     { "yield to a sibling", yield_to_sibling },
     { "yield while all siblings run", yield_while_siblings_run },
+    { "a gang takes turns", gang_takes_turns },
     { "who sends goes on", sender_goes_on },
     { "who sends and computes gives way", computing_sender_gives_way },
     { "steal after a while", steal_after_a_while },
