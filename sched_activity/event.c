@@ -229,6 +229,18 @@ static void act_reacted(struct act_unit *su, s_time_t now)
 }
 
 /*
+ * Did the timer of @su, which runs, run out while it waited, and is not set again? Then
+ * its guest is not through with the interrupt; and if it lost its pCPU now, it would not
+ * hear of what is due next before it has its turn.
+ */
+static bool act_event_in_timer(const struct act_unit *su)
+{
+    const struct timer *timer = &su->unit->vcpu_list->singleshot_timer;
+
+    return timer->expires >= su->queued && !active_timer(timer);
+}
+
+/*
  * @su has run up to @now. True: if it was boosted, the reason is gone.
  *
  * Who is not boosted has no timer for it: each makes others that are due just then late,
@@ -256,6 +268,13 @@ bool act_event_judge(struct act_unit *su, s_time_t now)
         if ( now < su->probe )
             act_reacted(su, now);
         act_event_at_work(su);
+        return false;
+    }
+
+    if ( su->class == ACT_BOOSTED && !gone && now < end &&
+         act_event_in_timer(su) )
+    {
+        act_event_watch(su, min(now + act_probe(su), end));
         return false;
     }
 

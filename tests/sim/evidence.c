@@ -260,6 +260,52 @@ static void event_in_debt(void)
     sim_shutdown();
 }
 
+/*
+ * A guest whose timer interrupt takes long is not cut off in it: before it sets its timer
+ * again nothing can come for it. But a boost has its end.
+ */
+static void slow_timer_interrupt(bool sets_again)
+{
+    struct act_unit *su;
+    struct vcpu *v;
+
+    boot(1);
+    v = hog(1, 0)->vcpu[0];
+    su = act_unit(v->sched_unit);
+    hog(2, 0);
+    hog(3, 0);
+    put(v->domain, XEN_SCHED_ACTIVITY_SET_URGENCY, 0, 0,
+        XEN_SCHED_ACTIVITY_URGENCY_INTERACTIVE, 600000);
+    sim_run(SECONDS(1));
+    su->reaction_avg = MICROSECS(50);
+    while ( su->state == ACT_QUEUED )
+        sim_run(MICROSECS(100));
+    while ( su->state != ACT_QUEUED )
+        sim_run(MICROSECS(100));
+    sim_run(MILLISECS(1));
+    set_timer(&v->singleshot_timer, sim.now_ns + MICROSECS(100));
+    sim_run(MICROSECS(110));
+    expect(su->running && su->class == ACT_BOOSTED, "its timer gets it a pCPU");
+    sim_run(MICROSECS(350));
+    expect(su->running, "it keeps that as long as it has not set its timer again");
+    if ( sets_again )
+        set_timer(&v->singleshot_timer, sim.now_ns + MILLISECS(50));
+    sim_run(MICROSECS(sets_again ? 250 : 2000));
+    expect(!su->running, sets_again ? "then the boost is over"
+                                    : "but no longer than a boost lasts");
+    sim_shutdown();
+}
+
+static void timer_set_again(void)
+{
+    slow_timer_interrupt(true);
+}
+
+static void timer_not_set_again(void)
+{
+    slow_timer_interrupt(false);
+}
+
 /* Who is brief goes before one that is boosted at the same moment. */
 static void brief_one_first(void)
 {
@@ -315,6 +361,8 @@ const struct test evidence_tests[] = {
     { "evidence: a long task", long_task },
     { "evidence: background", background },
     { "evidence: an event for one that is in debt", event_in_debt },
+    { "evidence: a slow timer interrupt", timer_set_again },
+    { "evidence: a timer that is not set again", timer_not_set_again },
     { "an idle core first", idle_core },
     { NULL, NULL }
 };
