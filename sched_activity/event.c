@@ -235,9 +235,10 @@ static void act_reacted(struct act_unit *su, s_time_t now)
  */
 static bool act_event_in_timer(const struct act_unit *su)
 {
-    const struct timer *timer = &su->unit->vcpu_list->singleshot_timer;
+    struct timer *timer = &su->unit->vcpu_list->singleshot_timer;
 
-    return timer->expires >= su->queued && !active_timer(timer);
+    return timer->expires >= su->queued &&
+           !timer_expires_before(timer, STIME_MAX);
 }
 
 /*

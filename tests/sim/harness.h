@@ -300,6 +300,7 @@ void stop_timer(struct timer *t);
 void kill_timer(struct timer *t);
 void migrate_timer(struct timer *t, unsigned int cpu);
 void timers_be_prompt(bool prompt);
+bool timer_expires_before(struct timer *t, s_time_t until);
 static inline bool active_timer(const struct timer *t)
 {
     return t->status == TIMER_STATUS_in_heap;

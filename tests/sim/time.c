@@ -111,6 +111,13 @@ void migrate_timer(struct timer *t, unsigned int cpu)
     t->cpu = cpu;
 }
 
+bool timer_expires_before(struct timer *t, s_time_t until)
+{
+    check_timer(t);
+
+    return active_timer(t) && t->expires <= until;
+}
+
 void timers_be_prompt(bool prompt)
 {
     sim.prompt_timers += prompt ? 1 : -1;
