@@ -621,8 +621,8 @@ struct act_unit *act_pick(struct act_runqueue *rq, struct act_unit *prev,
     /* Who yields goes behind others, but not those of a lower class. */
     gives_way = rival && rival->yielded && rival->class > ACT_RESERVED &&
                 act_gang_yield(rival, cpu, now);
-    next = gives_way ? act_first(rq, NULL, rival, cpu, now)
-                     : act_first(rq, rival, NULL, cpu, now);
+    next = act_first(rq, gives_way ? NULL : rival, gives_way ? rival : NULL,
+                     cpu, now);
     if ( !next && rival && unlikely(rq->nr_restricted) )
         next = act_gets_room(rival, cpu, now);
     if ( !next )
