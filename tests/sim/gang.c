@@ -92,60 +92,56 @@ static unsigned int nr_running(const struct domain *d)
     return nr;
 }
 
-/* One of those that run looks for the others. */
-static void spin(const struct domain *d)
+/*
+ * One vCPU of @gang after the other looks for the rest, each 150 us. How often, of @times,
+ * did none run, or at least @least?
+ */
+static unsigned int spin(const struct domain *gang, unsigned int times,
+                         unsigned int least)
 {
-    unsigned int cpu;
+    unsigned int i, cpu, nr, together = 0;
 
-    for ( cpu = 0; cpu < 4; cpu++ )
-        if ( sim_current[cpu]->domain == d )
-        {
-            sim_yield(sim_current[cpu]);
-            return;
-        }
+    for ( i = 0; i < times; i++ )
+    {
+        sim_run(MICROSECS(150));
+        nr = nr_running(gang);
+        together += !nr || nr >= least;
+        for_each_online_cpu ( cpu )
+            if ( sim_current[cpu]->domain == gang )
+            {
+                sim_yield(sim_current[cpu]);
+                break;
+            }
+    }
+
+    return together;
 }
 
 static void gang_takes_turns(void)
 {
     struct domain *gang, *others, *sleeper;
-    unsigned int i, together = 0, samples = 0;
     s_time_t since, ran, got;
+    unsigned int together;
 
     boot(4);
     gang = computes(1, 4);
     others = computes(2, 4);
-    for ( i = 0; i < 2000; i++ )
-    {
-        sim_run(MICROSECS(150));
-        spin(gang);
-    }
+    spin(gang, 2000, 4);
 
     since = sim.now_ns;
     ran = ran_ns(others);
-    for ( i = 0; i < 10000; i++ )
-    {
-        sim_run(MICROSECS(150));
-        samples++;
-        together += nr_running(gang) == 4 || nr_running(gang) == 0;
-        spin(gang);
-    }
-    expect(together > samples * 98 / 100, "a gang runs with all of its vCPUs, or with "
-           "none: %u of %u times", together, samples);
+    together = spin(gang, 10000, 4);
+    expect(together > 9800, "a gang runs with all of its vCPUs, or with none: %u of "
+           "10000 times", together);
     got = (ran_ns(others) - ran) * 1000 / (sim.now_ns - since);
     expect(near(got, 500, 5), "... and others have their part: each a half of a pCPU, not "
            "%"PRId64" permille", got);
 
     /* Who comes meanwhile is not held up, and does not undo it. */
     sleeper = periodic(3, MICROSECS(100), MILLISECS(7));
-    for ( i = 0, samples = 0, together = 0; i < 10000; i++ )
-    {
-        sim_run(MICROSECS(150));
-        samples++;
-        together += nr_running(gang) >= 3 || nr_running(gang) == 0;
-        spin(gang);
-    }
-    expect(together > samples * 9 / 10, "also beside one that wakes now and then: %u of "
-           "%u times", together, samples);
+    together = spin(gang, 10000, 3);
+    expect(together > 9000, "also beside one that wakes now and then: %u of 10000 times",
+           together);
     expect(work(sleeper)->wait_max_ns < MICROSECS(20), "... which runs at once, not after "
            "%"PRId64" ns", work(sleeper)->wait_max_ns);
     sim_shutdown();

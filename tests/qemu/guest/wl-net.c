@@ -217,8 +217,9 @@ int mode_netclient(const struct options *o)
                 sleep_until_ns(due);
                 t0 = now_ns();
                 overslept = t0 - due;
-            } else if (t0 - due < overslept)
+            } else if (t0 - due < overslept) {
                 overslept = t0 - due;
+            }
             if (t0 - due > overslept + gap)
                 due = t0 - overslept;
             due += gap;
